@@ -1,0 +1,119 @@
+package payment
+
+import (
+	"fmt"
+	"time"
+
+	"posd/emv"
+	"posd/emv/kernel"
+)
+
+// ID names a payment for ever: terminal, batch and STAN. The host is idempotent on it.
+type ID struct {
+	Batch uint32 // 1 to 999999, field 60.2
+	STAN  uint32 // 1 to 999999, field 11; "voucher number" on the receipt
+}
+
+// String returns batch and STAN as people read them: "000001/000042".
+func (id ID) String() string { return fmt.Sprintf("%06d/%06d", id.Batch, id.STAN) }
+
+// Kind is the kind of payment.
+type Kind uint8
+
+const (
+	Sale Kind = iota + 1
+)
+
+// String returns the key of the kind in the words table, "sale".
+func (k Kind) String() string {
+	if k == Sale {
+		return "sale"
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+// State is where a payment stands. It is persisted by its number: numbers are never
+// reused. Legal moves are in the table of [State.CanMove].
+type State uint8
+
+const (
+	// Requested: the request, and the reversal that it may need, are on disk. Found
+	// after a restart it means that the host may have heard: it is owed a reversal.
+	Requested State = 1
+	// Answered: the host approved; the card has not yet had its say. After a restart
+	// it is owed a reversal too.
+	Answered State = 2
+	// Completed: the card agreed with the host. The money has moved.
+	Completed State = 3
+	// Declined: no money moved, and the host knows it or never heard.
+	Declined State = 4
+	// ReversalOwed: the host may have moved money for a payment that did not happen.
+	ReversalOwed State = 5
+	// Reversed: the host answered the reversal.
+	Reversed State = 6
+	// Resolved: an operator ended the debt with a reason that is kept.
+	Resolved State = 7
+)
+
+// Reason is field 39 of a reversal: why the money is to be given back.
+type Reason string
+
+const (
+	NoAnswer   Reason = "98" // no answer in time, or the terminal lost power before it
+	CardFailed Reason = "06" // the card or the terminal failed after the host's approval
+	BadMAC     Reason = "A0" // the answer could not be authenticated
+)
+
+// Record is one payment as the journal keeps it and the receipt shows it. It holds no
+// track, no PIN block and no key; PAN is sealed by the store.
+type Record struct {
+	ID       ID
+	Kind     Kind
+	State    State
+	Amount   emv.Amount
+	Time     time.Time // business clock at the order
+	Operator string    // two digits
+	Terminal string    // field 41, 8 characters
+	Merchant string    // field 42, 15 characters
+
+	PAN         emv.PAN
+	Masked      string // first six, last four
+	Expiry      string // YYMM
+	PANSequence int    // -1 for none
+	EntryMode   string // field 22, 3 digits: 051 chip with PIN, 052 chip without
+	Request     []byte // field 55 as sent
+	OnlinePIN   bool
+
+	Answer    *Answer // nil before an answer
+	Facts     kernel.Facts
+	Why       string // what decided, in one clause
+	Reversal  *Debt  // nil where none was ever owed
+	Completed time.Time
+	Printed   bool
+}
+
+// Answer is the host's answer to a request or a reversal.
+type Answer struct {
+	Code       string // field 39
+	AuthCode   string // field 38
+	RRN        string // field 37
+	Time       string // fields 13 and 12: MMDDhhmmss
+	SettleDate string // field 15: MMDD
+	Acquirer   string // field 44, second half
+	Issuer     string // field 44, first half
+	Text       string // field 63: what the issuer wants said
+	ICC        []byte // field 55
+	Amount     int64  // field 4, minor units; 0 where absent
+}
+
+// Debt is a reversal that is or was owed.
+type Debt struct {
+	Reason     Reason
+	ICC        []byte    // field 55 of the reversal
+	Since      time.Time // when it became owed
+	Tries      int       // how often it was sent
+	Last       string    // how the last try ended
+	Answer     *Answer   // nil until the host answered
+	Resolution string    // an operator's reason
+	Operator   string    // who resolved it
+}

@@ -1,0 +1,2 @@
+// Package control is the local control socket of the agent.
+package control

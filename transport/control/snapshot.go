@@ -1,0 +1,99 @@
+package control
+
+import "time"
+
+// Snapshot is everything that a screen, a script or a colleague may know about the
+// running agent. It holds no secret: card numbers are masked.
+type Snapshot struct {
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Now      time.Time `json:"now"`
+	Terminal string    `json:"terminal"` // field 41
+	Merchant string    `json:"merchant"` // field 42
+	Name     string    `json:"name"`     // merchant name
+	Serial   string    `json:"serial"`
+	Lang     string    `json:"lang"` // zh-CN or en
+	Link     Link      `json:"link"`
+	Devices  []Device  `json:"devices"`
+	Keys     []Key     `json:"keys"`
+	Store    Store     `json:"store"`
+	Batch    uint32    `json:"batch"`
+	NextSTAN uint32    `json:"next_stan"`
+	Owed     []Entry   `json:"owed"`  // payments that owe a reversal, oldest first
+	Doing    string    `json:"doing"` // what the payments goroutine is at: a message key, empty when idle
+	Findings []Finding `json:"findings"`
+	Ready    bool      `json:"ready"` // a sale can begin
+}
+
+// Link is the state of the line to the host.
+type Link struct {
+	State      string    `json:"state"` // down, connecting, signing on, up
+	Host       string    `json:"host"`
+	Since      time.Time `json:"since"`
+	LastEcho   time.Time `json:"last_echo"`
+	RoundTrip  string    `json:"round_trip"` // of the last answer, "12ms"
+	Requests   uint64    `json:"requests"`
+	Answers    uint64    `json:"answers"`
+	Dropped    uint64    `json:"dropped"` // frames that matched no request or could not be read
+	Reconnects uint64    `json:"reconnects"`
+	LastError  string    `json:"last_error"`
+}
+
+// Device is one driver.
+type Device struct {
+	Name   string `json:"name"` // reader, pinpad, printer
+	URL    string `json:"url"`
+	State  string `json:"state"` // loaded, skipped, failed
+	Why    string `json:"why"`
+	Detail string `json:"detail"` // firmware, what it says of itself
+}
+
+// Key is a key slot, told by its check value.
+type Key struct {
+	Name  string    `json:"name"` // TMK, TPK, TAK, TDK
+	KCV   string    `json:"kcv"`  // 6 hexadecimal digits, empty for none
+	Since time.Time `json:"since"`
+}
+
+// Store is the disk.
+type Store struct {
+	Path     string `json:"path"`
+	Schema   int    `json:"schema"`
+	Size     int64  `json:"size"`
+	Max      int64  `json:"max"`
+	Payments int    `json:"payments"`
+}
+
+// Entry is one payment of the journal, in words.
+type Entry struct {
+	ID       string    `json:"id"` // batch/STAN
+	Kind     string    `json:"kind"`
+	State    string    `json:"state"`
+	Amount   string    `json:"amount"`   // "12.00"
+	Minor    int64     `json:"minor"`    // minor units
+	Currency string    `json:"currency"` // CNY
+	Time     time.Time `json:"time"`
+	Card     string    `json:"card"` // masked
+	Code     string    `json:"code"` // field 39 or the terminal's own T code
+	AuthCode string    `json:"auth_code"`
+	RRN      string    `json:"rrn"`
+	Why      string    `json:"why"`
+	Reason   string    `json:"reason"` // of a reversal
+	Tries    int       `json:"tries"`
+}
+
+// PayRequest orders a sale.
+type PayRequest struct {
+	Amount   string `json:"amount"` // as typed: 12.00
+	Operator string `json:"operator"`
+	Lang     string `json:"lang"`
+}
+
+// PayResult is how it ended: Outcome is approved, declined, cancelled, not accepted,
+// terminated.
+type PayResult struct {
+	Outcome string `json:"outcome"`
+	Entry   Entry  `json:"entry"`
+	Message string `json:"message"` // what the person at the till is told
+	Receipt string `json:"receipt"` // as text
+}
