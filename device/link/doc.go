@@ -27,7 +27,7 @@
 //			if err := d.link.Write(ctx, frame); err != nil {
 //				return err
 //			}
-//			answer, err = d.readFrame(ctx) // ReadByte, ReadFull, Garbled
+//			answer, err = d.readFrame(ctx) // Byte, ReadFull, Garbled
 //			return err
 //		})
 //		return answer, err

@@ -55,8 +55,8 @@ func (l *Link) Write(ctx context.Context, frame []byte) error {
 	return nil
 }
 
-// ReadByte returns the next byte.
-func (l *Link) ReadByte(ctx context.Context) (byte, error) {
+// Byte returns the next byte.
+func (l *Link) Byte(ctx context.Context) (byte, error) {
 	if err := l.fill(ctx); err != nil {
 		return 0, l.failed(ctx, "read", err)
 	}
@@ -164,7 +164,7 @@ func (l *Link) failed(ctx context.Context, verb string, err error) error {
 }
 
 func timedOut(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // gone lists how a port says that nobody is at the other end any more: closed here, or
