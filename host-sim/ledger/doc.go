@@ -1,0 +1,15 @@
+// Package ledger keeps double-entry books.
+//
+// Three words to know:
+//
+//   - an [Account] has a balance, the sum of its entries: above zero is what the host
+//     owes its holder;
+//   - a posting is two or more entries, written together, whose amounts add up to
+//     zero; postings and entries are never changed or deleted;
+//   - a contra posting has the entries of another with the signs turned, and points
+//     back to it; a posting has one at most.
+//
+// Amounts are int64 counts of minor units. The package decides nothing about a
+// payment (package acquirer does) and opens no transaction: every call works inside
+// the caller's.
+package ledger
