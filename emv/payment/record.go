@@ -82,6 +82,7 @@ type Record struct {
 	PANSequence int    // -1 for none
 	EntryMode   string // field 22, 3 digits: 051 chip with PIN, 052 chip without
 	Request     []byte // field 55 as sent
+	Final       []byte // field 55 objects after the last GENERATE AC, the TC among them
 	OnlinePIN   bool
 
 	Answer    *Answer // nil before an answer
