@@ -12,21 +12,34 @@ const (
 	canNoCVM         Capabilities = 0x08
 )
 
-// needs are the capabilities that a method takes, all of them.
-var needs = map[Method]Capabilities{
-	PlaintextPIN:              canPlaintextPIN,
-	OnlinePIN:                 canOnlinePIN,
-	PlaintextPINAndSignature:  canPlaintextPIN | canSignature,
-	EncipheredPIN:             canEncipheredPIN,
-	EncipheredPINAndSignature: canEncipheredPIN | canSignature,
-	Signature:                 canSignature,
-	NoCVM:                     canNoCVM,
+// needs returns the capabilities that a method takes, all of them; ok is false for a
+// method that this terminal knows no way to carry out.
+func needs(m Method) (c Capabilities, ok bool) {
+	switch m {
+	case Fail:
+		return 0, true
+	case PlaintextPIN:
+		return canPlaintextPIN, true
+	case OnlinePIN:
+		return canOnlinePIN, true
+	case PlaintextPINAndSignature:
+		return canPlaintextPIN | canSignature, true
+	case EncipheredPIN:
+		return canEncipheredPIN, true
+	case EncipheredPINAndSignature:
+		return canEncipheredPIN | canSignature, true
+	case Signature:
+		return canSignature, true
+	case NoCVM:
+		return canNoCVM, true
+	}
+	return 0, false
 }
 
 // Supports tells whether the terminal can carry the method out. To fail it always can.
 func (c Capabilities) Supports(m Method) bool {
-	need, ok := needs[m]
-	return m == Fail || ok && c&need == need
+	need, ok := needs(m)
+	return ok && c&need == need
 }
 
 // lacksPINPad tells that a rule asks for a PIN in a way for which the terminal has no
