@@ -214,8 +214,8 @@ func listen(path string) (*net.UnixListener, os.FileInfo, error) {
 	if err := free(path); err != nil {
 		return nil, nil, err
 	}
-	beside := fmt.Sprintf("%s.%d", path, os.Getpid())
-	os.Remove(beside) // of an earlier process with our number
+	beside := path + ".new"
+	os.Remove(beside) // of an agent that died right here
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: beside, Net: "unix"})
 	if err != nil {
 		return nil, nil, err

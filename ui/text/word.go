@@ -22,6 +22,17 @@ func Word(l Lang, key Key, args ...string) string {
 	return fill(row[min(l.column(), len(row)-1)], args)
 }
 
+// Name returns the phrase for a value of an enumeration, such as state and "reversal
+// owed": the key is area, a dot, and the value with underscores. A value that the
+// table does not know comes back as it is.
+func Name(l Lang, area, value string) string {
+	key := Key(area + "." + strings.NewReplacer(" ", "_").Replace(value))
+	if !Has(key) {
+		return value
+	}
+	return Word(l, key)
+}
+
 // Has tells whether the key is in the table.
 func Has(key Key) bool {
 	_, ok := find(words, string(key))
