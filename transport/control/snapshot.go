@@ -68,7 +68,7 @@ type Store struct {
 type Entry struct {
 	ID       string    `json:"id"` // batch/STAN
 	Kind     string    `json:"kind"`
-	State    string    `json:"state"`
+	State    string    `json:"state"`    // as payment.State names it: completed, reversal owed …
 	Amount   string    `json:"amount"`   // "12.00"
 	Minor    int64     `json:"minor"`    // minor units
 	Currency string    `json:"currency"` // CNY
@@ -89,8 +89,8 @@ type PayRequest struct {
 	Lang     string `json:"lang"`
 }
 
-// PayResult is how it ended: Outcome is approved, declined, cancelled, not accepted,
-// terminated.
+// PayResult is how it ended. Outcome is as emv.Outcome names it: approved, declined,
+// cancelled, not accepted, terminated.
 type PayResult struct {
 	Outcome string `json:"outcome"`
 	Entry   Entry  `json:"entry"`
