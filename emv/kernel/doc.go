@@ -1,2 +1,3 @@
-// Package kernel is the contact kernel of EMV 4.4.
+// Package kernel is a contact EMV kernel: the conversation of a terminal with a chip
+// card, from selection to the second GENERATE AC.
 package kernel

@@ -12,7 +12,8 @@ import (
 )
 
 // Card is the card in the slot. An error means that the session is over: the card was
-// pulled, is mute, or the reader is gone. A status word is no error.
+// pulled, is mute, or the reader is gone. A status word is no error. Transmit must not
+// keep the command's data, and may reuse the answer's in the next call.
 type Card interface {
 	Transmit(ctx context.Context, cmd apdu.Command) (apdu.Response, error)
 }
@@ -163,9 +164,20 @@ type Config struct {
 	OnlineTags     []tlv.Tag
 	CompletionTags []tlv.Tag
 	UsePSE         bool
+	// AutoSelect says that the cardholder cannot choose or confirm an application: the
+	// one with the highest priority is taken, and one that needs consent is left out.
+	AutoSelect bool
+	// AskPINAfterBypass asks for the next PIN of the list although one was bypassed;
+	// without it a bypass counts for every PIN of the session. EMV 4.4 Book 4, 6.3.4.3.
+	AskPINAfterBypass bool
+	// ScriptLimit is the most bytes of issuer scripts, all told, that are processed; 0
+	// for the 128 that every terminal supports. EMV 4.4 Book 3, 10.10.
+	ScriptLimit int
 	// Trace, where set, is called after each phase and each command; it must not keep
 	// its argument. Secrets in it are masked.
 	Trace func(Event)
+
+	replay *replay // tests only: play a recorded session that some other terminal had
 }
 
 // Event is one line of a session's trace.
@@ -192,4 +204,6 @@ type Application struct {
 	DefaultDDOL     tlv.DOL
 	DefaultTDOL     tlv.DOL
 	SkipVelocity    bool
+	// AlwaysAssess has terminal risk management done whatever the card's AIP asks for.
+	AlwaysAssess bool
 }
