@@ -220,8 +220,9 @@ func (c *Card) Exchange(command []byte) []byte {
 // misbehave applies the lines of the card's file to an answer whose last tail bytes
 // are the status word.
 func (c *Card) misbehave(name string, answer []byte, tail int) []byte {
-	c.counts[name]++
-	c.counts["any"]++
+	if c.counts[name]++; name != "atr" {
+		c.counts["any"]++
+	}
 	for i := range c.profile.Misbehaviour {
 		m := &c.profile.Misbehaviour[i]
 		if m.Command != name && (m.Command != "any" || name == "atr") {

@@ -42,9 +42,9 @@ func certify(signer, subject *Key, format byte, id []byte, expiry [3]byte, stati
 		inside, remainder = modulus[:room], modulus[room:]
 	}
 	body := append([]byte{format}, id...)
-	body = append(body, expiry[1], expiry[0]) // MMYY
-	body = append(body, 0x00, 0x00, 0x01)     // serial number
-	body = append(body, 0x01, 0x01)           // SHA-1, RSA
+	body = append(body, expiry[1], expiry[0])  // MMYY
+	body = append(body, 0x00, 0x00, format>>1) // serial number: 1 for issuers, 2 for cards
+	body = append(body, 0x01, 0x01)            // SHA-1, RSA
 	body = append(body, byte(len(modulus)), byte(len(exponent)))
 	body = append(body, inside...)
 	for range room - len(inside) {
@@ -65,9 +65,9 @@ func iccCertificate(issuer, icc *Key, pan emv.PAN, expiry [3]byte, static []byte
 	return certify(issuer, icc, 0x04, packDigits(pan.Reveal(), 10), expiry, static)
 }
 
-// signedStatic is tag 93. EMV 4.4 Book 2, 5.1.
-func signedStatic(issuer *Key, static []byte) []byte {
-	body := []byte{0x03, 0x01, 0xDA, 0xC0} // format, SHA-1, data authentication code
+// signedStatic is tag 93; code is the data authentication code. EMV 4.4 Book 2, 5.1.
+func signedStatic(issuer *Key, code [2]byte, static []byte) []byte {
+	body := []byte{0x03, 0x01, code[0], code[1]} // format, SHA-1
 	for range issuer.Size() - ssadOverhead {
 		body = append(body, 0xBB)
 	}

@@ -175,6 +175,13 @@ var applicationKeys = map[string]setter{
 		}
 		return err
 	},
+	"dki": func(_ *parser, a *draft, v string) error {
+		b, err := parseHex(v, 1, 1)
+		if err == nil {
+			a.DKI = b[0]
+		}
+		return err
+	},
 	"arpc": func(_ *parser, a *draft, v string) (err error) {
 		a.ARPCMethod, err = parseNumber(v, 1, 2)
 		return err

@@ -65,6 +65,8 @@
 //	                taken
 //	cvn             18: common session key, over the whole IAD     18
 //	                10: the card's key, over the CVR
+//	dki             key index in tag 9F10: by it (and the BIN) a   01
+//	                host finds imk and ARPC method
 //	arpc            method 1 or 2                                  1
 //	ac1             as-asked, arqc or aac: the best that the card  as-asked
 //	                answers to the first GENERATE AC

@@ -146,6 +146,7 @@ func (p *parser) finish(last int) (at int, err error) {
 	a := p.profile.Applications[0]
 	p.profile.PAN, p.profile.PANSequence, p.profile.Expiry = a.PAN, a.PANSequence, a.Expiry
 	p.profile.IMK, p.profile.ARPCMethod, p.profile.CVN = a.IMK, a.ARPCMethod, a.CVN
+	p.profile.DKI = a.DKI
 	return 0, nil
 }
 

@@ -81,6 +81,9 @@ const (
 	sfiLog    = 11
 )
 
+// authenticationCode is tag 9F45 of every SDA card.
+var authenticationCode = [2]byte{0xDA, 0xC0}
+
 const (
 	logSize      = 10
 	recordTarget = 220 // bytes of objects after which a new record begins
@@ -202,7 +205,7 @@ func (a *Application) keyObjects(static []byte) []object {
 		{Tag: tagIssuerCert, Value: issuer.signed},
 	}
 	if a.ODA.SDA {
-		objects = append(objects, object{Tag: tagSSAD, Value: signedStatic(a.IssuerKey, static)})
+		objects = append(objects, object{Tag: tagSSAD, Value: signedStatic(a.IssuerKey, authenticationCode, static)})
 	}
 	if a.ODA.DDA || a.ODA.CDA {
 		icc := iccCertificate(a.IssuerKey, a.ICCKey, a.PAN, a.Expiry, static)

@@ -19,6 +19,7 @@ type Profile struct {
 	PIN         string   // 4 to 12 digits; for the virtual cardholder and the host's seed only
 	ARPCMethod  int      // 1: ARPC over the response code; 2: over a card status update
 	CVN         byte     // cryptogram version number in the IAD: 18 or 10
+	DKI         byte     // derivation key index in the IAD: which IMK and ARPC method of the issuer
 
 	ATR          []byte
 	PSE          bool
