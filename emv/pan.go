@@ -17,8 +17,9 @@ type PAN struct {
 	n      uint8
 }
 
-// ParsePAN reads ASCII digits. The error does not repeat them.
-func ParsePAN(s string) (PAN, error) {
+// ParsePAN reads ASCII digits. The error does not repeat them. A caller that has bytes
+// passes them as they are: a string made of them would be a copy that nobody can wipe.
+func ParsePAN[S string | []byte](s S) (PAN, error) {
 	if len(s) < 8 || len(s) > 19 {
 		return PAN{}, fmt.Errorf("emv: card number of %d digits: 8 to 19 wanted: %w", len(s), ErrPAN)
 	}
@@ -144,11 +145,12 @@ func Track2FromCN(b []byte) (Track2, error) {
 		}
 		n++
 	}
-	return ParseTrack2(string(chars[:n]))
+	return ParseTrack2(chars[:n])
 }
 
-// ParseTrack2 reads digits with one separator 'D' or '='.
-func ParseTrack2(s string) (Track2, error) {
+// ParseTrack2 reads digits with one separator 'D' or '='. A caller that has bytes passes
+// them as they are: a string made of them would be a copy that nobody can wipe.
+func ParseTrack2[S string | []byte](s S) (Track2, error) {
 	t := Track2{n: uint8(min(len(s), 255))}
 	if len(s) > len(t.chars) {
 		return Track2{}, fmt.Errorf("emv: track 2 of %d characters, at most 37: %w", len(s), ErrTrack)

@@ -21,14 +21,20 @@ func (h Header) Answer() Header {
 	return h
 }
 
-// Message is one of the message classes below, by pointer.
+// Message is one of the message classes below, by pointer. No other package can
+// add one.
 type Message interface {
 	// Key is what an answer is matched to its request by.
 	Key() Key
+
+	class() class
+	// place points to where the class keeps a value: nil where it keeps none.
+	place(v value) any
 }
 
 // Key matches an answer to its request: the message type of the request (an answer's
-// less 10 hex, so 0210 gives 0200), STAN and terminal.
+// less 10 hex, so 0210 gives 0200), STAN and terminal. The message type is that of
+// the UnionPay message set, whatever number a dialect writes.
 type Key struct {
 	MTI      uint16
 	STAN     uint32
@@ -42,8 +48,11 @@ type Private struct {
 	Network    uint16 // 60.3 网络管理信息码, n 3
 	Capability uint8  // 60.4 终端读取能力, n 1: 5 contact chip
 	Condition  uint8  // 60.5 IC条件代码, n 1
-	// Short says that the field ends after 60.3, as in management messages.
-	Short bool
+	Partial    uint8  // 60.6 部分扣款标志, n 1
+	Account    uint16 // 60.7 账户类型, n 3
+	// Digits says where the field ends: after 60.1 (2), 60.2 (8), 60.3 (11), 60.4 (12),
+	// 60.5 (13), 60.6 (14) or 60.7 (17). 0 stands for 13, the usual end.
+	Digits uint8
 }
 
 // FinancialRequest is a request that moves or holds money: 0200, 0100, 0220. Which one,
@@ -57,7 +66,8 @@ type FinancialRequest struct {
 	EntryMode   string       // 22, 3 digits
 	PANSequence int          // 23, -1 for none
 	PINCapture  uint8        // 26, 12 with a PIN; 0 for none
-	Track2      emv.Track2   // 35
+	Track2      emv.Track2   // 35, in clear
+	Sealed      SealedTrack  // 35, under the track key: then Security's third digit is 1
 	RRN         string       // 37: of the original, in void and refund
 	AuthCode    string       // 38
 	Terminal    string       // 41
@@ -92,9 +102,10 @@ type FinancialResponse struct {
 	Issuer      string       // 44, first 11 characters
 	Acquirer    string       // 44, last 11 characters
 	Currency    emv.Currency // 49
+	Security    string       // 53, 16 digits; empty for none
 	ICC         []byte       // 55
 	Private     Private      // 60
-	Text        string       // 63: scheme 3 and texts 20 + 20 + 20, blanks trimmed at the end
+	Text        string       // 63 as sent, GBK: scheme 3 and texts 20 + 20 + 20, 63 bytes at most
 	MAC         [8]byte      // 64
 }
 
@@ -126,6 +137,7 @@ type ReversalResponse struct {
 	STAN       uint32       // 11
 	Time, Date string       // 12, 13
 	SettleDate string       // 15
+	AcquirerID string       // 32
 	RRN        string       // 37
 	Code       string       // 39
 	Terminal   string       // 41
@@ -144,7 +156,8 @@ type NetworkRequest struct {
 	Merchant string   // 42
 	Batch    uint32   // 60.2
 	Data     []byte   // 62
-	Operator string   // 63: operator number and blank, sign-on
+	Operator string   // 63: operator number, 2 digits (a blank follows on the wire); sign-on
+	MAC      [8]byte  // 64; zero for none
 }
 
 // NetworkResponse is 0810 or 0830.
@@ -159,6 +172,7 @@ type NetworkResponse struct {
 	Merchant   string   // 42
 	Batch      uint32   // 60.2
 	Data       []byte   // 62
+	MAC        [8]byte  // 64; zero for none
 }
 
 // Original is field 61: which payment is meant. Zero for none.
@@ -168,25 +182,6 @@ type Original struct {
 	Date  string // n 4, MMDD; empty for none
 }
 
-// TransactionType names a transaction: a row of the dialect's table, which gives its
-// MTI and fields 3, 25 and 60.1.
-type TransactionType uint8
-
-const (
-	Sale TransactionType = iota + 1
-)
-
-// Function is field 60.3 of a management message.
-type Function uint16
-
-const (
-	SignOnSingle   Function = 1   // 签到, single-length keys
-	SignOnDouble   Function = 3   // 签到, double-length keys
-	SignOnTrackKey Function = 4   // 签到, double-length keys with track key
-	SignOff        Function = 2   // 签退
-	Echo           Function = 301 // 回响测试
-)
-
 // SignOnKeys are the working keys of field 62 of a sign-on answer. They come and go
-// with AppendSignOnKeys and ParseSignOnKeys.
+// with [AppendSignOnKeys] and [ParseSignOnKeys].
 type SignOnKeys = keyblock.WorkingKeys
