@@ -1,0 +1,271 @@
+package journal
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"posd/emv"
+	"posd/emv/kernel"
+	"posd/emv/payment"
+	"posd/store"
+)
+
+// Buckets. A record's key is its number in the journal, 8 bytes big-endian; the head is
+// alone in its bucket, small enough for bbolt to keep it in a page that each commit
+// writes anyway.
+const (
+	bucketRecords = "journal"
+	bucketHead    = "head"
+)
+
+func keyHead() []byte { return []byte("journal") }
+
+func keyOf(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+// head says what comes next: numbers first to next-1 are in the journal; batch and the
+// last STAN given.
+type head struct {
+	first, next uint64
+	batch, stan uint32
+}
+
+const headSize = 24
+
+func (h head) encode() []byte {
+	b := binary.BigEndian.AppendUint64(nil, h.first)
+	b = binary.BigEndian.AppendUint64(b, h.next)
+	b = binary.BigEndian.AppendUint32(b, h.batch)
+	return binary.BigEndian.AppendUint32(b, h.stan)
+}
+
+// readHead reads the head; a journal that never held anything begins with batch 1.
+func readHead(tx *store.Tx) (head, error) {
+	b, err := tx.Get(bucketHead, keyHead())
+	if errors.Is(err, store.ErrNotFound) {
+		return head{first: 1, next: 1, batch: 1}, nil
+	}
+	if err != nil {
+		return head{}, err
+	}
+	if len(b) != headSize {
+		return head{}, fmt.Errorf("head of %d bytes: %w", len(b), store.ErrDamaged)
+	}
+	be := binary.BigEndian
+	h := head{be.Uint64(b), be.Uint64(b[8:]), be.Uint32(b[16:]), be.Uint32(b[20:])}
+	if h.first > h.next || h.batch < 1 || h.batch > maxBatch || h.stan > maxSTAN {
+		return head{}, fmt.Errorf("head %+v: %w", h, store.ErrDamaged)
+	}
+	return h, nil
+}
+
+// A record's value, in the clear:
+//
+//	byte  0      format, 1
+//	byte  1      state
+//	byte  2      1 if the receipt was printed
+//	byte  3      zero
+//	bytes 4-7    batch, big-endian
+//	bytes 8-11   STAN, big-endian
+//	bytes 12-    the rest of the record as JSON, see stored
+//
+// So the index is read without reading JSON. The card number is the record's secret.
+const (
+	valueFormat = 1
+	valueHeader = 12
+)
+
+// stored is the persisted form of payment.Record, apart from what the value's header
+// has and the card number. Its names are the disk's: they do not follow a rename.
+type stored struct {
+	Kind        uint8         `json:"kind"`
+	Minor       int64         `json:"minor"`
+	Currency    uint16        `json:"currency"`
+	Time        time.Time     `json:"time"`
+	Operator    string        `json:"operator,omitempty"`
+	Terminal    string        `json:"terminal,omitempty"`
+	Merchant    string        `json:"merchant,omitempty"`
+	Masked      string        `json:"masked,omitempty"`
+	Expiry      string        `json:"expiry,omitempty"`
+	PANSequence int           `json:"psn"`
+	EntryMode   string        `json:"entry,omitempty"`
+	Request     []byte        `json:"request,omitempty"`
+	OnlinePIN   bool          `json:"online_pin,omitempty"`
+	Answer      *storedAnswer `json:"answer,omitempty"`
+	Facts       storedFacts   `json:"facts"`
+	Why         string        `json:"why,omitempty"`
+	Reversal    *storedDebt   `json:"reversal,omitempty"`
+	Completed   time.Time     `json:"completed,omitzero"`
+}
+
+type storedAnswer struct {
+	Code       string `json:"code,omitempty"`
+	AuthCode   string `json:"auth,omitempty"`
+	RRN        string `json:"rrn,omitempty"`
+	Time       string `json:"time,omitempty"`
+	SettleDate string `json:"settle,omitempty"`
+	Acquirer   string `json:"acquirer,omitempty"`
+	Issuer     string `json:"issuer,omitempty"`
+	Text       string `json:"text,omitempty"`
+	ICC        []byte `json:"icc,omitempty"`
+	Amount     int64  `json:"amount,omitempty"`
+}
+
+type storedDebt struct {
+	Reason     string        `json:"reason,omitempty"`
+	ICC        []byte        `json:"icc,omitempty"`
+	Since      time.Time     `json:"since,omitzero"`
+	Tries      int           `json:"tries,omitempty"`
+	Last       string        `json:"last,omitempty"`
+	Answer     *storedAnswer `json:"answer,omitempty"`
+	Resolution string        `json:"resolution,omitempty"`
+	Operator   string        `json:"operator,omitempty"`
+}
+
+type storedFacts struct {
+	AID           []byte  `json:"aid,omitempty"`
+	Label         string  `json:"label,omitempty"`
+	PreferredName string  `json:"name,omitempty"`
+	TVR           uint64  `json:"tvr,omitempty"`
+	TSI           uint16  `json:"tsi,omitempty"`
+	CVMResults    [3]byte `json:"cvm"`
+	Cryptogram    []byte  `json:"ac,omitempty"`
+	Kind          byte    `json:"kind,omitempty"`
+	ATC           uint16  `json:"atc,omitempty"`
+	UN            [4]byte `json:"un"`
+	AIP           uint16  `json:"aip,omitempty"`
+	IAD           []byte  `json:"iad,omitempty"`
+	Signature     bool    `json:"signature,omitempty"`
+	PINEntered    bool    `json:"pin,omitempty"`
+}
+
+// forgets tells that a payment in this state will never be reversed: nobody needs its
+// card number any longer.
+func forgets(s payment.State) bool {
+	return s == payment.Declined || s == payment.Reversed || s == payment.Resolved
+}
+
+// putRecord stores a record under its number; a new one with its card number.
+func putRecord(tx *store.Tx, seq uint64, rec *payment.Record, begun bool) error {
+	value, err := encode(rec)
+	switch {
+	case err != nil:
+		return err
+	case forgets(rec.State):
+		return tx.PutBare(bucketRecords, keyOf(seq), value)
+	case begun && !rec.PAN.IsZero():
+		digits := rec.PAN.Append(make([]byte, 0, 19))
+		defer clear(digits)
+		return tx.PutSecret(bucketRecords, keyOf(seq), value, digits)
+	}
+	return tx.Put(bucketRecords, keyOf(seq), value)
+}
+
+func markPrinted(value []byte) { value[2] = 1 }
+
+// encode gives the record's value: the same bytes for the same record.
+func encode(rec *payment.Record) ([]byte, error) {
+	out := []byte{valueFormat, byte(rec.State), 0, 0}
+	if rec.Printed {
+		markPrinted(out)
+	}
+	out = binary.BigEndian.AppendUint32(out, rec.ID.Batch)
+	out = binary.BigEndian.AppendUint32(out, rec.ID.STAN)
+	body, err := json.Marshal(toStored(rec))
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err) // a time that JSON cannot hold
+	}
+	return append(out, body...), nil
+}
+
+// entryOf reads the head of a value.
+func entryOf(key, value []byte) (entry, error) {
+	if len(key) != 8 || len(value) < valueHeader || value[0] != valueFormat {
+		return entry{}, fmt.Errorf("record %x: not a journal record: %w", key, store.ErrDamaged)
+	}
+	e := entry{
+		seq:     binary.BigEndian.Uint64(key),
+		state:   payment.State(value[1]),
+		printed: value[2] == 1,
+		id:      payment.ID{Batch: binary.BigEndian.Uint32(value[4:]), STAN: binary.BigEndian.Uint32(value[8:])},
+	}
+	if !e.state.Valid() {
+		return entry{}, fmt.Errorf("record %x (%v): unknown %v: %w", key, e.id, e.state, store.ErrDamaged)
+	}
+	return e, nil
+}
+
+func decode(value []byte) (*payment.Record, error) {
+	e, err := entryOf(keyOf(0), value)
+	if err != nil {
+		return nil, err
+	}
+	var s stored
+	if err := json.Unmarshal(value[valueHeader:], &s); err != nil {
+		return nil, fmt.Errorf("payment %v: %w: %w", e.id, store.ErrDamaged, err)
+	}
+	return fromStored(e, &s), nil
+}
+
+func toStored(r *payment.Record) *stored {
+	return &stored{
+		Kind: uint8(r.Kind), Minor: r.Amount.Minor, Currency: uint16(r.Amount.Currency),
+		Time: r.Time, Operator: r.Operator, Terminal: r.Terminal, Merchant: r.Merchant,
+		Masked: r.Masked, Expiry: r.Expiry, PANSequence: r.PANSequence, EntryMode: r.EntryMode,
+		Request: r.Request, OnlinePIN: r.OnlinePIN,
+		Answer: (*storedAnswer)(r.Answer), Facts: toFacts(&r.Facts),
+		Why: r.Why, Reversal: toDebt(r.Reversal), Completed: r.Completed,
+	}
+}
+
+func fromStored(e entry, s *stored) *payment.Record {
+	return &payment.Record{
+		ID: e.id, Kind: payment.Kind(s.Kind), State: e.state,
+		Amount: emv.Amount{Minor: s.Minor, Currency: emv.Currency(s.Currency)},
+		Time:   s.Time, Operator: s.Operator, Terminal: s.Terminal, Merchant: s.Merchant,
+		Masked: s.Masked, Expiry: s.Expiry, PANSequence: s.PANSequence, EntryMode: s.EntryMode,
+		Request: s.Request, OnlinePIN: s.OnlinePIN,
+		Answer: (*payment.Answer)(s.Answer), Facts: fromFacts(&s.Facts),
+		Why: s.Why, Reversal: fromDebt(s.Reversal), Completed: s.Completed, Printed: e.printed,
+	}
+}
+
+func toDebt(d *payment.Debt) *storedDebt {
+	if d == nil {
+		return nil
+	}
+	return &storedDebt{
+		Reason: string(d.Reason), ICC: d.ICC, Since: d.Since, Tries: d.Tries, Last: d.Last,
+		Answer: (*storedAnswer)(d.Answer), Resolution: d.Resolution, Operator: d.Operator,
+	}
+}
+
+func fromDebt(d *storedDebt) *payment.Debt {
+	if d == nil {
+		return nil
+	}
+	return &payment.Debt{
+		Reason: payment.Reason(d.Reason), ICC: d.ICC, Since: d.Since, Tries: d.Tries, Last: d.Last,
+		Answer: (*payment.Answer)(d.Answer), Resolution: d.Resolution, Operator: d.Operator,
+	}
+}
+
+func toFacts(f *kernel.Facts) storedFacts {
+	return storedFacts{
+		AID: f.AID, Label: f.Label, PreferredName: f.PreferredName,
+		TVR: uint64(f.TVR), TSI: uint16(f.TSI), CVMResults: f.CVMResults,
+		Cryptogram: f.Cryptogram, Kind: byte(f.Kind), ATC: f.ATC, UN: f.UN, AIP: uint16(f.AIP),
+		IAD: f.IAD, Signature: f.Signature, PINEntered: f.PINEntered,
+	}
+}
+
+func fromFacts(f *storedFacts) kernel.Facts {
+	return kernel.Facts{
+		AID: f.AID, Label: f.Label, PreferredName: f.PreferredName,
+		TVR: emv.TVR(f.TVR), TSI: emv.TSI(f.TSI), CVMResults: f.CVMResults,
+		Cryptogram: f.Cryptogram, Kind: emv.Cryptogram(f.Kind), ATC: f.ATC, UN: f.UN, AIP: emv.AIP(f.AIP),
+		IAD: f.IAD, Signature: f.Signature, PINEntered: f.PINEntered,
+	}
+}
