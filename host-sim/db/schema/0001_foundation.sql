@@ -27,6 +27,7 @@ CREATE TABLE issuer_key (
   bin        TEXT NOT NULL,
   key_index  BIGINT NOT NULL,
   imk        BYTEA NOT NULL,
+  arpc_method BIGINT NOT NULL,
   PRIMARY KEY (bin, key_index)
 );
 

@@ -1,0 +1,18 @@
+// Package hostsim is the host that terminals talk to: a simulator for a laptop that is
+// also a real one. It takes sign-on, sale and reversal over mutual TLS, asks its own
+// issuer, keeps double-entry books in an embedded database, and misbehaves on request.
+//
+// Three words to know:
+//
+//   - a [Host] is made of a [Config], listens from the start ([Host.Addr]), serves in
+//     [Host.Run], and answers questions before, during and after it;
+//   - an [Enrolment] is what a new terminal needs: certificate, key, CA, and its master
+//     key in a key block;
+//   - a [Seed] is a file of merchants, terminals, issuer keys and cards to begin with.
+//
+// The rooms: acquirer (listener and desk), issuer (cards), hsm (keys), ledger (books),
+// estate (terminals and CA), fault (scripted faults), db (SQL). None of them imports the
+// agent's kernel: what host and agent share is the codecs, which published vectors pin.
+//
+// Message set: UnionPay POS practice; see package transport/iso8583.
+package hostsim
