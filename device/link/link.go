@@ -143,6 +143,9 @@ func (l *Link) bind(ctx context.Context, set func(time.Time) error) (done func()
 		close(ended)
 	})
 	return func() {
+		if !deadline.IsZero() && !time.Now().Before(deadline) {
+			<-ctx.Done() // which is due: users of ctx.Err see what the port saw
+		}
 		if !stop() {
 			<-ended // else it could strike the deadline of the call after this one
 		}
