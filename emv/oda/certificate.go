@@ -46,7 +46,7 @@ func (c certificate) hashAlgorithm() byte   { return c.fields()[5] }
 func (c certificate) keyAlgorithm() byte    { return c.fields()[6] }
 func (c certificate) keyLength() int        { return int(c.fields()[7]) }
 func (c certificate) exponentLength() int   { return int(c.fields()[8]) }
-func (c certificate) keyPart() []byte { return c.message[c.kind.subject+11 : len(c.message)-21] }
+func (c certificate) keyPart() []byte       { return c.message[c.kind.subject+11 : len(c.message)-21] }
 
 func (c certificate) errorf(format string, args ...any) error {
 	return fmt.Errorf("oda: "+c.name+": "+format, args...)
