@@ -2,6 +2,7 @@ package iso7816
 
 import (
 	"fmt"
+	"slices"
 
 	"posd/device"
 )
@@ -120,8 +121,12 @@ func (a ATR) indicated() []int {
 // Inverse tells of the inverse convention (TS 3F).
 func (a ATR) Inverse() bool { return a.Raw[0] == 0x3F }
 
-// Protocols are those that the card offers, its first choice first; T=0 if it names none.
+// Protocols are those that the card speaks as it is after reset, its first choice first:
+// one in specific mode, T=0 if it names none.
 func (a ATR) Protocols() []int {
+	if only, ok := a.Specific(); ok {
+		return []int{only}
+	}
 	var ts []int
 	for _, t := range a.indicated() {
 		if t != 15 {
@@ -134,18 +139,8 @@ func (a ATR) Protocols() []int {
 	return ts
 }
 
-// Offers tells whether the card speaks protocol t as it is after reset.
-func (a ATR) Offers(t int) bool {
-	if only, ok := a.Specific(); ok {
-		return t == only
-	}
-	for _, p := range a.Protocols() {
-		if p == t {
-			return true
-		}
-	}
-	return false
-}
+// Offers tells whether t is one of the protocols.
+func (a ATR) Offers(t int) bool { return slices.Contains(a.Protocols(), t) }
 
 func (a ATR) level(i int) InterfaceBytes {
 	if i > len(a.Interface) {

@@ -37,15 +37,20 @@ func (s slot) Misbehave(f devicetest.Fault) {
 // rig connects a driver to a simulator; it ends with the test.
 func rig(t *testing.T, profile ccid.Profile, wrap func(device.Port) device.Port) (*ccid.Reader, slot) {
 	t.Helper()
+	return rigWith(t, ccid.Config{Profile: profile}, wrap)
+}
+
+func rigWith(t *testing.T, config ccid.Config, wrap func(device.Port) device.Port) (*ccid.Reader, slot) {
+	t.Helper()
 	near, far := net.Pipe()
-	s := sim.New(sim.Config{Profile: sim.Profile(profile)})
+	s := sim.New(sim.Config{Profile: sim.Profile(config.Profile)})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = s.Run(ctx, far) // ends with an error where a test unplugs it
 	}()
-	reader, err := ccid.New(wrap(near), ccid.Config{Profile: profile})
+	reader, err := ccid.New(wrap(near), config)
 	if err != nil {
 		t.Fatal(err)
 	}
