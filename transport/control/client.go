@@ -17,9 +17,12 @@ import (
 // may be called from several goroutines.
 type Client struct{ path string }
 
+// At returns a client of the agent at path, which need not be there yet.
+func At(path string) *Client { return &Client{path} }
+
 // Dial tries the socket. ErrNoAgent says that nobody serves it.
 func Dial(path string) (*Client, error) {
-	c := &Client{path}
+	c := At(path)
 	conn, err := c.connect(context.Background())
 	if err != nil {
 		return nil, err

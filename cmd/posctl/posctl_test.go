@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"posd/transport/control"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"posctl": main}) }
+
+// TestScripts runs testdata/script/*.txtar. Each has an agent at $POSD_SOCKET that
+// answers from memory; "stop-agent" ends it.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_GOLDEN") == "1",
+		Setup:         startAgent,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"stop-agent": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value("stop").(func())() },
+			"status":     checkStatus,
+		},
+	})
+}
+
+// checkStatus runs posctl and wants its exit status: status 3 pay 51.00.
+func checkStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: status WANT ARGS…")
+	}
+	err := ts.Exec("posctl", args[1:]...)
+	got := "0"
+	var exit interface{ ExitCode() int }
+	if errors.As(err, &exit) {
+		got = fmt.Sprint(exit.ExitCode())
+	}
+	if got != args[0] {
+		ts.Fatalf("posctl %q: exit status %s, want %s (%v)", args[1:], got, args[0], err)
+	}
+}
+
+func startAgent(env *testscript.Env) error {
+	path := filepath.Join(env.WorkDir, "control.sock")
+	server, err := control.New(control.Config{Path: path, Backend: &agent{}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			<-done
+		}
+	}
+	env.Values["stop"] = stop
+	env.Defer(stop)
+	env.Setenv("POSD_SOCKET", path)
+	env.Setenv("LANG", "en_GB.UTF-8")
+	return nil
+}
+
+// agent answers from memory: what becomes of a payment is in its amount.
+type agent struct{ resolved bool }
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func (a *agent) Snapshot(context.Context) control.Snapshot {
+	return control.Snapshot{
+		Version: "0.1.0", Now: noon, Terminal: "10000001", Merchant: "898110053110001", Name: "北京测试商贸有限公司",
+		Serial: "00003060123456", Batch: 1, NextSTAN: 43,
+		Link: control.Link{State: "connecting", Host: "host.example:8583", LastError: "dial: refused\x1b[2J"},
+		Devices: []control.Device{
+			{Name: "reader", URL: "ccid:///dev/ttyS1", State: "loaded", Detail: "ATR 3B65"},
+			{Name: "pinpad", URL: "vfpad:///dev/ttyS2", State: "failed", Why: "device did not answer"},
+		},
+		Keys:  []control.Key{{Name: "TMK", KCV: "D5D44F", Since: noon}, {Name: "TPK"}},
+		Store: control.Store{Path: "/var/lib/posd/posd.db", Size: 3 << 20, Max: 32 << 20, Payments: 42},
+		Owed:  []control.Entry{{ID: "000001/000041", Amount: "12.00", Currency: "CNY", Tries: 3, Why: "no answer"}},
+		Findings: []control.Finding{
+			control.ReversalOwed.With("1 payment"), control.LinkDown.With("dial: refused"), control.PINPadFailed.With(""),
+		},
+	}
+}
+
+func (a *agent) Journal(_ context.Context, limit int) ([]control.Entry, error) {
+	all := []control.Entry{
+		{ID: "000001/000042", Kind: "sale", State: "completed", Amount: "12.00", Minor: 1200, Currency: "CNY", Time: noon, Card: "627700******0017", Code: "00"},
+		{ID: "000001/000041", Kind: "sale", State: "reversal owed", Amount: "8.00", Minor: 800, Currency: "CNY", Time: noon.Add(-time.Hour), Card: "627700******0017"},
+	}
+	return all[:min(limit, len(all))], nil
+}
+
+func (a *agent) Receipt(_ context.Context, id string) (string, error) {
+	if id != "000001/000042" {
+		return "", fmt.Errorf("posd: receipt %s: %w", id, control.ErrNoPayment)
+	}
+	return "POS SALES SLIP\nRMB 12.00\n", nil
+}
+
+func (a *agent) Pay(ctx context.Context, req control.PayRequest) (control.PayResult, error) {
+	entry := control.Entry{ID: "000001/000043", Amount: req.Amount, Currency: "CNY", Code: "00", AuthCode: "A1B2C3"}
+	switch req.Amount {
+	case "12.00":
+		return control.PayResult{Outcome: "approved", Entry: entry, Message: "Approved", Receipt: "POS SALES SLIP\n"}, nil
+	case "51.00":
+		entry.Code, entry.AuthCode = "51", ""
+		return control.PayResult{Outcome: "declined", Entry: entry, Message: "Insufficient funds"}, nil
+	case "17.00":
+		return control.PayResult{Outcome: "cancelled"}, nil
+	case "18.00":
+		return control.PayResult{Outcome: "not accepted"}, nil
+	case "19.00":
+		return control.PayResult{}, fmt.Errorf("posd: pay: %w", control.ErrNotReady)
+	}
+	return control.PayResult{}, errors.New("posd: pay: the till is on fire")
+}
+
+func (a *agent) LoadKey(_ context.Context, block string) (string, error) {
+	if block != "B0096P0TE00N0000" {
+		return "", fmt.Errorf("keyblock: read header: %w", control.ErrInvalid)
+	}
+	return "D5D44F", nil
+}
+
+func (a *agent) Resolve(_ context.Context, id, operator, reason string) error {
+	if id != "000001/000041" {
+		return fmt.Errorf("posd: resolve %s: %w", id, control.ErrNoPayment)
+	}
+	return nil
+}
