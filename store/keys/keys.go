@@ -1,0 +1,350 @@
+package keys
+
+import (
+	"bytes"
+	"crypto/cipher"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"posd/emv/keyblock"
+	"posd/store"
+)
+
+var (
+	// ErrNoKey says that a key is not there yet: no master key was loaded, or no sign-on
+	// brought the working key.
+	ErrNoKey = errors.New("no such key")
+	// ErrUsage says that a key block carries a key for another purpose.
+	ErrUsage = errors.New("not a terminal master key")
+)
+
+// Names of the keys, as screens and the control socket show them.
+const (
+	Master = "TMK"
+	PIN    = "TPK"
+	MAC    = "TAK"
+	Track  = "TDK"
+)
+
+// Config is what the keys need. DB and Now are required.
+type Config struct {
+	DB  *store.DB
+	Now func() time.Time // business clock, for Info.Since
+	// Transport returns the transport key, 16, 24 or 32 bytes, which is wiped after use;
+	// see [TransportFile]. nil: no key block can be loaded.
+	Transport func() ([]byte, error)
+}
+
+// Info tells of a key without showing it.
+type Info struct {
+	Name  string
+	KCV   string    // first 3 bytes of the check value, 6 hexadecimal digits; empty for no key
+	Since time.Time // zero for no key
+}
+
+// Keys are the terminal's keys. Its methods may be called by several goroutines.
+type Keys struct {
+	cfg Config
+
+	mu      sync.Mutex
+	master  info
+	working working
+	mac     cipher.Block // nil for none
+	track   cipher.Block // nil for none
+}
+
+// Bucket and keys of the records.
+const bucket = "keys"
+
+func masterKey() []byte  { return []byte("master") }
+func workingKey() []byte { return []byte("working") }
+
+// info is the stored form of what may be told of a key.
+type info struct {
+	KCV   keyblock.KCV `json:"kcv"`
+	Since time.Time    `json:"since,omitzero"`
+}
+
+// working is the stored form of a sign-on's keys, as they came.
+type working struct {
+	PIN   keyblock.Cryptogram `json:"pin"`
+	MAC   keyblock.Cryptogram `json:"mac"`
+	Track keyblock.Cryptogram `json:"track"`
+	Since time.Time           `json:"since,omitzero"`
+}
+
+// Open reads the keys that are there; none is no error.
+func Open(cfg Config) (*Keys, error) {
+	if cfg.DB == nil {
+		return nil, errors.New("keys: open: DB is missing")
+	}
+	if cfg.Now == nil {
+		return nil, errors.New("keys: open: Now is missing")
+	}
+	k := &Keys{cfg: cfg}
+	if err := k.load(); err != nil {
+		return nil, fmt.Errorf("keys: open: %w", err)
+	}
+	return k, nil
+}
+
+// load reads both records and makes the ciphers.
+func (k *Keys) load() error {
+	var master info
+	var work working
+	var tmk []byte
+	defer func() { clear(tmk) }()
+	err := k.cfg.DB.View(func(tx *store.Tx) (err error) {
+		if err = read(tx, masterKey(), &master); err != nil {
+			return err
+		}
+		if err = read(tx, workingKey(), &work); err != nil || work.Since.IsZero() {
+			return err
+		}
+		tmk, err = tx.Secret(bucket, masterKey())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	k.master, k.working, k.mac, k.track = master, work, nil, nil
+	if work.Since.IsZero() {
+		return nil
+	}
+	k.mac, k.track, err = ciphers(tmk, work)
+	return err
+}
+
+// read reads a record; into stays zero where there is none.
+func read(tx *store.Tx, key []byte, into any) error {
+	value, err := tx.Get(bucket, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(value, into); err != nil {
+		return fmt.Errorf("record %s/%s: not understood: %w", bucket, key, store.ErrDamaged)
+	}
+	return nil
+}
+
+// ciphers unwraps each key under the master key, checks its check value, and returns the
+// two that the agent itself uses.
+func ciphers(tmk []byte, w working) (mac, track cipher.Block, err error) {
+	for _, row := range []struct {
+		name string
+		c    keyblock.Cryptogram
+		use  *cipher.Block
+	}{{PIN, w.PIN, nil}, {MAC, w.MAC, &mac}, {Track, w.Track, &track}} {
+		if row.name == Track && row.c.IsZero() {
+			continue
+		}
+		if err := unwrap(tmk, row.c, row.use); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", row.name, err)
+		}
+	}
+	return mac, track, nil
+}
+
+func unwrap(tmk []byte, c keyblock.Cryptogram, use *cipher.Block) error {
+	key, err := keyblock.UnwrapECB(tmk, c)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	if use == nil {
+		return nil
+	}
+	*use, err = keyblock.NewCipher(key)
+	return err
+}
+
+// LoadMaster stores a terminal master key of 16 or 24 bytes, which the caller wipes, and
+// forgets the one before with its working keys. A key that is there already changes
+// nothing.
+func (k *Keys) LoadMaster(tmk []byte) (Info, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.loadMaster(tmk); err != nil {
+		return Info{}, fmt.Errorf("keys: load master key: %w", err)
+	}
+	return k.master.public(Master), nil
+}
+
+func (k *Keys) loadMaster(tmk []byte) error {
+	if len(tmk) != 16 && len(tmk) != 24 {
+		return fmt.Errorf("%d bytes, 16 or 24 wanted: %w", len(tmk), keyblock.ErrKey)
+	}
+	kcv, err := keyblock.CheckValue(tmk)
+	if err != nil {
+		return err
+	}
+	if there, err := k.hasMaster(tmk); there || err != nil {
+		return err
+	}
+	value, err := json.Marshal(info{kcv, k.cfg.Now()})
+	if err != nil {
+		return err
+	}
+	err = k.cfg.DB.Update(func(tx *store.Tx) error {
+		if err := tx.Delete(bucket, workingKey()); err != nil {
+			return err
+		}
+		return tx.PutSecret(bucket, masterKey(), value, tmk)
+	})
+	return k.settle(err, func() (bool, error) { return k.hasMaster(tmk) })
+}
+
+// hasMaster tells whether tmk is the stored master key.
+func (k *Keys) hasMaster(tmk []byte) (bool, error) {
+	same := false
+	err := k.cfg.DB.View(func(tx *store.Tx) error {
+		stored, err := tx.Secret(bucket, masterKey())
+		defer clear(stored)
+		same = subtle.ConstantTimeCompare(stored, tmk) == 1
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return same, err
+}
+
+// settle takes over what the disk holds. If the commit failed, stored asks the disk
+// whether it holds the change all the same.
+func (k *Keys) settle(commit error, stored func() (bool, error)) error {
+	if commit != nil && !errors.Is(commit, store.ErrUnknown) {
+		return commit
+	}
+	if err := k.load(); err != nil {
+		return errors.Join(commit, err)
+	}
+	if commit == nil {
+		return nil
+	}
+	if there, err := stored(); err != nil || !there {
+		return errors.Join(commit, err)
+	}
+	return nil
+}
+
+// Install stores the working keys of a sign-on, all or none, in one commit. Each is
+// unwrapped under the master key and its check value compared first. Errors: ErrNoKey
+// without a master key or where a PIN or a MAC key is missing, keyblock.ErrKCV.
+func (k *Keys) Install(w keyblock.WorkingKeys) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.install(w); err != nil {
+		return fmt.Errorf("keys: install: %w", err)
+	}
+	return nil
+}
+
+func (k *Keys) install(w keyblock.WorkingKeys) error {
+	switch {
+	case k.master.Since.IsZero():
+		return fmt.Errorf("%s: %w", Master, ErrNoKey)
+	case w.PIN.IsZero():
+		return fmt.Errorf("%s: %w", PIN, ErrNoKey)
+	case w.MAC.IsZero():
+		return fmt.Errorf("%s: %w", MAC, ErrNoKey)
+	}
+	next := working{w.PIN, w.MAC, w.Track, k.cfg.Now()}
+	if err := k.fits(next); err != nil {
+		return err
+	}
+	value, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	err = k.cfg.DB.Update(func(tx *store.Tx) error { return tx.PutBare(bucket, workingKey(), value) })
+	return k.settle(err, func() (there bool, err error) {
+		err = k.cfg.DB.View(func(tx *store.Tx) error {
+			stored, err := tx.Get(bucket, workingKey())
+			there = bytes.Equal(stored, value)
+			return err
+		})
+		return there, err
+	})
+}
+
+// fits unwraps the keys under the stored master key.
+func (k *Keys) fits(w working) error {
+	return k.cfg.DB.View(func(tx *store.Tx) error {
+		tmk, err := tx.Secret(bucket, masterKey())
+		if err != nil {
+			return err
+		}
+		defer clear(tmk)
+		_, _, err = ciphers(tmk, w)
+		return err
+	})
+}
+
+// MACKey returns the cipher of the MAC key, DES or TDES by its length, or ErrNoKey.
+func (k *Keys) MACKey() (cipher.Block, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return have(MAC, k.mac)
+}
+
+// TrackKey returns the cipher of the track key, or ErrNoKey.
+func (k *Keys) TrackKey() (cipher.Block, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return have(Track, k.track)
+}
+
+func have(name string, block cipher.Block) (cipher.Block, error) {
+	if block == nil {
+		return nil, fmt.Errorf("keys: %s: %w", name, ErrNoKey)
+	}
+	return block, nil
+}
+
+// PINKey returns the PIN key as the host sent it, under the master key that the PIN pad
+// has too, or ErrNoKey.
+func (k *Keys) PINKey() (keyblock.Cryptogram, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.working.PIN.IsZero() {
+		return keyblock.Cryptogram{}, fmt.Errorf("keys: %s: %w", PIN, ErrNoKey)
+	}
+	c := k.working.PIN
+	c.Bytes = bytes.Clone(c.Bytes)
+	return c, nil
+}
+
+// KCVs tells of the four keys in their order, also of those that are not there.
+func (k *Keys) KCVs() []Info {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	since := k.working.Since
+	return []Info{
+		k.master.public(Master),
+		infoOf(k.working.PIN, since).public(PIN),
+		infoOf(k.working.MAC, since).public(MAC),
+		infoOf(k.working.Track, since).public(Track),
+	}
+}
+
+func infoOf(c keyblock.Cryptogram, since time.Time) info {
+	if c.IsZero() {
+		return info{}
+	}
+	return info{c.KCV, since}
+}
+
+func (i info) public(name string) Info {
+	if i.Since.IsZero() {
+		return Info{Name: name}
+	}
+	return Info{name, hex.EncodeToString(i.KCV[:3]), i.Since}
+}
