@@ -49,7 +49,7 @@ func checkStatus(ts *testscript.TestScript, neg bool, args []string) {
 
 func startAgent(env *testscript.Env) error {
 	path := filepath.Join(env.WorkDir, "control.sock")
-	server, err := control.New(control.Config{Path: path, Backend: &agent{}, Log: slog.New(slog.DiscardHandler)})
+	server, err := control.New(control.Config{Path: path, Backend: agent{}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -72,11 +72,11 @@ func startAgent(env *testscript.Env) error {
 }
 
 // agent answers from memory: what becomes of a payment is in its amount.
-type agent struct{ resolved bool }
+type agent struct{}
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func (a *agent) Snapshot(context.Context) control.Snapshot {
+func (agent) Snapshot(context.Context) control.Snapshot {
 	return control.Snapshot{
 		Version: "0.1.0", Now: noon, Terminal: "10000001", Merchant: "898110053110001", Name: "北京测试商贸有限公司",
 		Serial: "00003060123456", Batch: 1, NextSTAN: 43,
@@ -94,7 +94,7 @@ func (a *agent) Snapshot(context.Context) control.Snapshot {
 	}
 }
 
-func (a *agent) Journal(_ context.Context, limit int) ([]control.Entry, error) {
+func (agent) Journal(_ context.Context, limit int) ([]control.Entry, error) {
 	all := []control.Entry{
 		{ID: "000001/000042", Kind: "sale", State: "completed", Amount: "12.00", Minor: 1200, Currency: "CNY", Time: noon, Card: "627700******0017", Code: "00"},
 		{ID: "000001/000041", Kind: "sale", State: "reversal owed", Amount: "8.00", Minor: 800, Currency: "CNY", Time: noon.Add(-time.Hour), Card: "627700******0017"},
@@ -102,14 +102,14 @@ func (a *agent) Journal(_ context.Context, limit int) ([]control.Entry, error) {
 	return all[:min(limit, len(all))], nil
 }
 
-func (a *agent) Receipt(_ context.Context, id string) (string, error) {
+func (agent) Receipt(_ context.Context, id string) (string, error) {
 	if id != "000001/000042" {
 		return "", fmt.Errorf("posd: receipt %s: %w", id, control.ErrNoPayment)
 	}
 	return "POS SALES SLIP\nRMB 12.00\n", nil
 }
 
-func (a *agent) Pay(ctx context.Context, req control.PayRequest) (control.PayResult, error) {
+func (agent) Pay(ctx context.Context, req control.PayRequest) (control.PayResult, error) {
 	entry := control.Entry{ID: "000001/000043", Amount: req.Amount, Currency: "CNY", Code: "00", AuthCode: "A1B2C3"}
 	switch req.Amount {
 	case "12.00":
@@ -127,14 +127,14 @@ func (a *agent) Pay(ctx context.Context, req control.PayRequest) (control.PayRes
 	return control.PayResult{}, errors.New("posd: pay: the till is on fire")
 }
 
-func (a *agent) LoadKey(_ context.Context, block string) (string, error) {
+func (agent) LoadKey(_ context.Context, block string) (string, error) {
 	if block != "B0096P0TE00N0000" {
 		return "", fmt.Errorf("keyblock: read header: %w", control.ErrInvalid)
 	}
 	return "D5D44F", nil
 }
 
-func (a *agent) Resolve(_ context.Context, id, operator, reason string) error {
+func (agent) Resolve(_ context.Context, id, operator, reason string) error {
 	if id != "000001/000041" {
 		return fmt.Errorf("posd: resolve %s: %w", id, control.ErrNoPayment)
 	}
