@@ -211,7 +211,7 @@ func (m Model) orNone(lines []line) []line {
 // pair is a label in a column of its own, and a value.
 func (m Model) pair(label text.Key, value ...span) line {
 	words := m.word(label)
-	return append(line{{text.Fit(words, max(10, text.Columns(words)+1)), dim}}, value...)
+	return append(line{{text.Fit(words, max(11, text.Columns(words)+1)), dim}}, value...)
 }
 
 func (m Model) word(key text.Key, args ...string) string { return text.Word(m.cfg.Lang, key, args...) }

@@ -266,7 +266,7 @@ func TestAgentThatDiesLeavesItsLastPicture(t *testing.T) {
 	m := screen(t, s, 80, 24, text.English)
 	m = send(m, looked{err: errors.New("gone")})
 	got := strings.Join(m.draw(nil), "\n")
-	if !strings.Contains(got, "The agent does not answer") || !strings.Contains(got, "D5D44F") {
+	if !strings.Contains(got, "posd does not answer: this is old") || !strings.Contains(got, "D5D44F") {
 		t.Errorf("got\n%s", got)
 	}
 	if strings.Contains(got, "Ready for payments") {
