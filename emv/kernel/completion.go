@@ -10,7 +10,7 @@ import (
 // complete is the second GENERATE AC, the last word between terminal and card.
 // EMV 4.4 Book 3, 10.11, and 10.7 where the issuer could not be asked.
 func (s *session) complete(ctx context.Context) (Phase, error) {
-	kind := s.cfg.replay.asksSecond(s.last2())
+	kind := s.cfg.replay.asksSecond(s.decideLast())
 	if s.online.unable {
 		s.arc = unableAndDecline
 		if kind == emv.TC {
@@ -33,8 +33,8 @@ func (s *session) complete(ctx context.Context) (Phase, error) {
 	return Done, nil
 }
 
-// last2 decides what the second GENERATE AC asks for.
-func (s *session) last2() emv.Cryptogram {
+// decideLast decides what the second GENERATE AC asks for.
+func (s *session) decideLast() emv.Cryptogram {
 	switch {
 	case s.first.cdaFailed:
 		return emv.AAC

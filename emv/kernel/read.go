@@ -77,11 +77,11 @@ func (r *records) sign(sfi byte, record, content []byte, err error) {
 }
 
 // take puts a record's objects into the store. The same object twice ends the session;
-// objects that are not the card's to say are passed over.
+// an empty one is absent, and those that are not the card's to say are passed over.
 func (s *session) take(content []byte, fromRecords int) error {
 	for obj := range tlv.All(content) {
 		switch {
-		case obj.Tag.Constructed() || !believed(obj.Tag, tag.ReadRecordTemplate):
+		case len(obj.Value) == 0 || obj.Tag.Constructed() || !believed(obj.Tag, tag.ReadRecordTemplate):
 		case s.objects.has(obj.Tag, fromRecords):
 			return broken(nil, "tag %v twice", obj.Tag)
 		default:

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"posd/emv"
@@ -25,7 +26,7 @@ func (s *session) scriptAfter(ctx context.Context) (Phase, error) {
 }
 
 // runScripts runs each script of one template. One that fails does not keep the next
-// from running.
+// from running; a card that no longer answers does.
 func (s *session) runScripts(ctx context.Context, template tlv.Tag, failedBit emv.TVR) error {
 	for _, sc := range findScripts(s.online.icc, template, s.cfg.ScriptLimit) {
 		s.tsi |= emv.ScriptProcessingApplied
@@ -35,10 +36,22 @@ func (s *session) runScripts(ctx context.Context, template tlv.Tag, failedBit em
 			s.tvr |= failedBit
 		}
 		if err != nil {
-			return err
+			return s.excuse(err)
 		}
 	}
 	return nil
+}
+
+// excuse returns the error of a script that could not be sent, if it is to end the
+// session. A bound that was reached never is: the issuer sent too much, and its scripts
+// have failed. A card that is gone is one only before the final GENERATE AC: after it
+// the payment is what it is.
+func (s *session) excuse(err error) error {
+	var b breach
+	if s.phase == ScriptingAfter || errors.As(err, &b) {
+		return nil
+	}
+	return err
 }
 
 // script is one template 71 or 72. A script with nothing but its defect is not run.
