@@ -16,6 +16,9 @@ type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
+// errPaymentLost marks a payment whose result did not arrive.
+var errPaymentLost = errors.New("the payment may have happened")
+
 // causes say in both languages what an error means and what to do; the first that fits
 // is told. An empty meaning leaves the error's own text.
 var causes = []struct {
@@ -26,7 +29,7 @@ var causes = []struct {
 }{
 	{control.ErrNoAgent, "cli.no_agent", "cli.no_agent_do", statusError},
 	{fs.ErrPermission, "cli.forbidden", "cli.forbidden_do", statusError},
-	{control.ErrLost, "cli.lost", "cli.lost_do", statusError},
+	{errPaymentLost, "cli.lost", "cli.lost_do", statusError},
 	{control.ErrBusy, "", "cli.busy_do", statusError},
 	{control.ErrNotReady, "", "cli.not_ready_do", statusError},
 	{control.ErrNoPayment, "", "cli.no_payment_do", statusError},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -38,6 +39,9 @@ func (t *tool) pay(cmd *cobra.Command, amount, operator string) error {
 	}
 	fmt.Fprintln(t.err, t.word("cli.waiting"))
 	res, err := agent.Pay(cmd.Context(), control.PayRequest{Amount: amount, Operator: operator, Lang: t.lang.String()})
+	if errors.Is(err, control.ErrLost) {
+		return fmt.Errorf("%w: %w", errPaymentLost, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +17,32 @@ import (
 
 	"posd/transport/control"
 )
+
+// TestAgentThatDiesDuringAPayment: the client must not take silence for a decline.
+func TestAgentThatDiesDuringAPayment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for { // the first connection is Dial's, the second asks
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			bufio.NewReader(conn).ReadString('\n')
+			conn.Close()
+		}
+	}()
+	var out, errOut strings.Builder
+	status := run(context.Background(), []string{"--lang", "en", "--socket", path, "pay", "12.00"}, strings.NewReader(""), &out, &errOut)
+	if status != statusError || !strings.Contains(errOut.String(), "the payment may have happened") ||
+		!strings.Contains(errOut.String(), "posctl journal") {
+		t.Errorf("status %d\n%s", status, errOut.String())
+	}
+}
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"posctl": main}) }
 
