@@ -9,7 +9,7 @@ import (
 // expects of each, in order. EMV 4.4 Book 3, 5.4.
 type DOL []byte
 
-// Entry is one line of a DOL. Length is in bytes, 0 to 255.
+// Entry is one line of a DOL. Length is in bytes, 0 to 127: one length byte.
 type Entry struct {
 	Tag    Tag
 	Length int

@@ -54,8 +54,8 @@ type Object struct {
 }
 
 // Next reads the first object of data and returns what follows it. Padding bytes 00
-// and FF before the object are skipped; ok is false when nothing but padding is
-// left. EMV 4.4 Book 3, Annex B.
+// and FF before the object are skipped, so that no tag begins with either; ok is false
+// when nothing but padding is left. EMV 4.4 Book 3, Annex B; ISO/IEC 7816-4.
 func Next(data []byte) (obj Object, rest []byte, ok bool, err error) {
 	for len(data) > 0 && (data[0] == 0x00 || data[0] == 0xFF) {
 		data = data[1:]
@@ -78,6 +78,9 @@ func Next(data []byte) (obj Object, rest []byte, ok bool, err error) {
 	return Object{tag, value}, data[n+m+length:], true, nil
 }
 
+// readTag reads a tag of one to three bytes: bit 8 of each byte but the first says
+// whether more follow, and the first of these may not be 00 or 80. EMV 4.4 Book 3,
+// Annex B1.
 func readTag(data []byte) (Tag, int, error) {
 	tag := Tag(data[0])
 	if data[0]&0x1F != 0x1F {
@@ -98,6 +101,9 @@ func readTag(data []byte) (Tag, int, error) {
 	return 0, 0, fmt.Errorf("tlv: tag %v: more than three bytes: %w", tag, ErrTag)
 }
 
+// readLength reads a length of one to three bytes. A length with more bytes than it needs
+// (81 05) is read: BER allows it, and cards in the field send it. [Append] writes the
+// shortest form. EMV 4.4 Book 3, Annex B2.
 func readLength(data []byte) (length, n int, err error) {
 	switch {
 	case len(data) == 0:
@@ -161,8 +167,12 @@ func Template(data []byte, tag Tag) ([]byte, error) {
 	case obj.Tag != tag:
 		return nil, fmt.Errorf("tlv: tag %v where template %v is wanted: %w", obj.Tag, tag, ErrTag)
 	}
-	if more, _, ok, err := Next(rest); err != nil || ok {
-		return nil, fmt.Errorf("tlv: tag %v after template %v: %w", more.Tag, tag, errors.Join(ErrTag, err))
+	more, _, ok, err := Next(rest)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("tlv: after template %v: %w", tag, err)
+	case ok:
+		return nil, fmt.Errorf("tlv: tag %v after template %v: %w", more.Tag, tag, ErrTag)
 	}
 	return obj.Value, nil
 }
