@@ -87,7 +87,7 @@ func (t *tool) showResult(res control.PayResult) {
 	if res.Message != "" && res.Message != line[0] {
 		fmt.Fprintln(t.out, printable(res.Message))
 	}
-	if code := text.ResponseCode(t.lang, e.Code); e.Code != "" && e.Code != "00" {
+	if code := text.ForCode(t.lang, e.Code); e.Code != "" && e.Code != "00" {
 		if code.Display != res.Message {
 			fmt.Fprintf(t.out, "%s %s\n", printable(e.Code), printable(code.Display))
 		}

@@ -58,7 +58,7 @@ func Line(m payment.Message, l text.Lang, columns int, args ...string) string {
 // phrase returns the words of the message itself. "code.T9" is response code T9.
 func phrase(m payment.Message, l text.Lang) string {
 	if code, ok := strings.CutPrefix(string(m), "code."); ok {
-		return text.ResponseCode(l, code).Display
+		return text.ForCode(l, code).Display
 	}
 	return text.Word(l, text.Key(m))
 }
@@ -68,7 +68,7 @@ func argument(m payment.Message, l text.Lang, arg string) string {
 	if m != payment.ShowDeclined && m != payment.ShowApproved {
 		return arg
 	}
-	display := text.ResponseCode(l, arg).Display
+	display := text.ForCode(l, arg).Display
 	if arg == "" || display == phrase(m, l) {
 		return ""
 	}

@@ -138,7 +138,7 @@ func (p *printer) remarks() {
 	a := p.answer()
 	switch {
 	case a.Code != "" && a.Code != "00":
-		p.field("receipt.answer_code", a.Code+" "+text.ResponseCode(p.lang, a.Code).Display)
+		p.field("receipt.answer_code", a.Code+" "+text.ForCode(p.lang, a.Code).Display)
 	case p.rec.State == payment.Declined:
 		p.field("receipt.reason", p.rec.Why)
 	}

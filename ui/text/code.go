@@ -18,9 +18,12 @@ type Code struct {
 	Known   bool   // it is in the list
 }
 
-// ResponseCode returns the words for a response code. One that is not in the list
-// reads as a decline that shows the code.
-func ResponseCode(l Lang, code string) Code {
+// ForCode returns the words for a response code. One that is not in the list reads as a
+// decline that shows the code; no code at all has no words.
+func ForCode(l Lang, code string) Code {
+	if code == "" {
+		return Code{}
+	}
 	row, known := find(codes, code)
 	if !known || code == "*" {
 		known = false

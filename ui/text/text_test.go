@@ -83,7 +83,7 @@ func TestEveryResponseCodeHasItsWords(t *testing.T) {
 	for _, row := range table(t, codes) {
 		for i, l := range Langs() {
 			code := row[0]
-			got := ResponseCode(l, code)
+			got := ForCode(l, code)
 			if got.Known != (code != "*") {
 				t.Errorf("%s: known is %v", code, got.Known)
 			}
@@ -104,8 +104,14 @@ func TestEveryResponseCodeHasItsWords(t *testing.T) {
 }
 
 func TestUnknownResponseCodeShowsItself(t *testing.T) {
-	got := ResponseCode(English, "ZZ")
+	got := ForCode(English, "ZZ")
 	if got.Known || !strings.Contains(got.Display, "ZZ") || got.Action != "DECLINE" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestNoResponseCodeHasNoWords(t *testing.T) {
+	if got := ForCode(Chinese, ""); got != (Code{}) {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -112,7 +112,7 @@ func (m Model) status() line {
 // doing says what the till is at: a message of the words table, or a response code.
 func (m Model) doing() string {
 	if code, ok := strings.CutPrefix(m.snap.Doing, "code."); ok {
-		return text.ResponseCode(m.cfg.Lang, code).Display
+		return text.ForCode(m.cfg.Lang, code).Display
 	}
 	return m.word(text.Key(m.snap.Doing))
 }
