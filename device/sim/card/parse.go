@@ -40,7 +40,6 @@ type draft struct {
 	cvmX, cvmY uint32
 	aip        *emv.AIP
 	cdol2Given bool
-	pin        bool
 }
 
 // Parse reads a card file. name is for errors and for [Profile.Name]; the RSA keys that

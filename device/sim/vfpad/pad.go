@@ -1,0 +1,216 @@
+package vfpad
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"posd/device"
+	"posd/emv"
+)
+
+// Times of the protocol. UIC PP791, "Message format" and "Message Z62".
+const (
+	ackTime   = 5 * time.Second
+	entryTime = 270 * time.Second
+	sends     = 3 // of one frame
+)
+
+// maxQueue bounds what waits to be written; a driver that does not read loses it.
+const maxQueue = 64
+
+// idleText is what the display shows when nobody asks for anything.
+const idleText = "PIN PAD"
+
+// Entry is what a cardholder sees when a PIN is asked for.
+type Entry struct {
+	PAN    emv.PAN // a real pad does not show it; a virtual cardholder knows the card by it
+	Prompt string  // both lines, with a line feed between
+}
+
+// Config is a pad.
+type Config struct {
+	// Protection is the key block protection key: 16 or 24 bytes (TR-31 version B), or 16,
+	// 24 or 32 (version D).
+	Protection []byte
+	// Slots are master keys that are in the pad already: slot 0 to 9, 16 or 24 bytes.
+	Slots map[int][]byte
+	// Cardholder, where set, is called when an entry begins and returns the keys to press,
+	// as for Press; an empty string presses none. It must not call the Pad.
+	Cardholder func(Entry) string
+	// EntryTime is how long the pad waits for a cardholder; default 270 s.
+	EntryTime time.Duration
+}
+
+// Fault is a way to misbehave.
+type Fault uint8
+
+const (
+	None        Fault = iota
+	Silent            // reads, and answers nothing
+	GarbledOnce       // the next frame has a wrong check byte
+	Garbled           // every frame has one
+	NAKs              // every frame is answered by NAK
+	LateAnswer        // frame 71 comes LateBy after the last key
+)
+
+// LateBy is how late frame 71 is with LateAnswer: after a driver has given up.
+const LateBy = 2 * time.Minute
+
+// Pad is a PIN pad. Its methods may be called from any goroutine.
+type Pad struct {
+	config Config
+	out    chan []byte
+
+	mu       sync.Mutex
+	slots    map[int][]byte
+	selected int // -1 before any 08
+	shown    string
+	fault    Fault
+	naks     int    // in a row, of frames that came in garbled
+	entry    *entry // nil: none is going on
+	sent     *sent  // nil: nothing waits for an ACK
+}
+
+// sent is a frame that waits for its ACK.
+type sent struct {
+	frame []byte
+	times int
+	timer *time.Timer
+	done  func() // what the ACK does
+}
+
+// New checks the keys and makes a pad.
+func New(config Config) (*Pad, error) {
+	if n := len(config.Protection); n != 16 && n != 24 && n != 32 {
+		return nil, fmt.Errorf("sim/vfpad: new: Protection of %d bytes, 16, 24 or 32 wanted", n)
+	}
+	for slot, key := range config.Slots {
+		if slot < 0 || slot > 9 || len(key) != 16 && len(key) != 24 {
+			return nil, fmt.Errorf("sim/vfpad: new: key of %d bytes in slot %d: 16 or 24 in 0 to 9 wanted", len(key), slot)
+		}
+	}
+	if config.EntryTime == 0 {
+		config.EntryTime = entryTime
+	}
+	p := &Pad{config: config, out: make(chan []byte, maxQueue), slots: map[int][]byte{}, selected: -1, shown: idleText}
+	maps.Copy(p.slots, config.Slots)
+	return p, nil
+}
+
+// Run speaks on the port until ctx ends (nil) or the port fails. It closes nothing.
+func (p *Pad) Run(ctx context.Context, port device.Port) error {
+	g, run := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
+		_ = port.SetReadDeadline(time.Unix(1, 0))
+		_ = port.SetWriteDeadline(time.Unix(1, 0))
+	})
+	defer stop()
+	defer p.reset()
+	g.Go(func() error { return p.read(port) })
+	g.Go(func() error { return p.write(run, port) })
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("sim/vfpad: %w", err)
+	}
+	return nil
+}
+
+func (p *Pad) read(port device.Port) error {
+	var in input
+	b := make([]byte, 512)
+	for {
+		n, err := port.Read(b)
+		for _, c := range b[:n] {
+			if e := in.add(c); e.kind != nothing {
+				p.react(e)
+			}
+		}
+		clear(b[:n])
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+	}
+}
+
+func (p *Pad) write(ctx context.Context, port device.Port) error {
+	for {
+		select {
+		case b := <-p.out:
+			if _, err := port.Write(b); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// reset ends what is going on, as taking the power away does.
+func (p *Pad) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.settle()
+	p.endEntry()
+	p.shown, p.naks = idleText, 0
+}
+
+// Misbehave does so until it is told otherwise.
+func (p *Pad) Misbehave(f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = f
+}
+
+// Display is what the display shows, lines parted by line feeds. PIN digits are stars.
+func (p *Pad) Display() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shown
+}
+
+// Loaded tells whether a master key is in the slot.
+func (p *Pad) Loaded(slot int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.slots[slot] != nil
+}
+
+// Entering tells whether the pad waits for a PIN.
+func (p *Pad) Entering() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.entry != nil
+}
+
+// errKeys is the cause of a refusal by Press.
+var errKeys = errors.New("keys are digits, E, C and X")
+
+// Press presses keys one after the other: digits, E for enter, C for clear, X for cancel.
+// Without an entry going on they do nothing.
+func (p *Pad) Press(keys string) error {
+	for i := range len(keys) {
+		if c := keys[i]; (c < '0' || c > '9') && c != 'E' && c != 'C' && c != 'X' {
+			return fmt.Errorf("sim/vfpad: key %d: %w", i+1, errKeys)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range len(keys) {
+		p.press(keys[i])
+	}
+	return nil
+}
+
+// Type types digits; the error is that of Press.
+func (p *Pad) Type(digits string) error { return p.Press(digits) }
+
+// PressEnter presses enter.
+func (p *Pad) PressEnter() { _ = p.Press("E") } // a key that there is
+
+// PressCancel presses cancel.
+func (p *Pad) PressCancel() { _ = p.Press("X") } // a key that there is
