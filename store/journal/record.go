@@ -92,6 +92,7 @@ type stored struct {
 	PANSequence int           `json:"psn"`
 	EntryMode   string        `json:"entry,omitempty"`
 	Request     []byte        `json:"request,omitempty"`
+	Final       []byte        `json:"final,omitempty"`
 	OnlinePIN   bool          `json:"online_pin,omitempty"`
 	Answer      *storedAnswer `json:"answer,omitempty"`
 	Facts       storedFacts   `json:"facts"`
@@ -214,7 +215,7 @@ func toStored(r *payment.Record) *stored {
 		Kind: uint8(r.Kind), Minor: r.Amount.Minor, Currency: uint16(r.Amount.Currency),
 		Time: r.Time, Operator: r.Operator, Terminal: r.Terminal, Merchant: r.Merchant,
 		Masked: r.Masked, Expiry: r.Expiry, PANSequence: r.PANSequence, EntryMode: r.EntryMode,
-		Request: r.Request, OnlinePIN: r.OnlinePIN,
+		Request: r.Request, Final: r.Final, OnlinePIN: r.OnlinePIN,
 		Answer: (*storedAnswer)(r.Answer), Facts: toFacts(&r.Facts),
 		Why: r.Why, Reversal: toDebt(r.Reversal), Completed: r.Completed,
 	}
@@ -226,7 +227,7 @@ func fromStored(e entry, s *stored) *payment.Record {
 		Amount: emv.Amount{Minor: s.Minor, Currency: emv.Currency(s.Currency)},
 		Time:   s.Time, Operator: s.Operator, Terminal: s.Terminal, Merchant: s.Merchant,
 		Masked: s.Masked, Expiry: s.Expiry, PANSequence: s.PANSequence, EntryMode: s.EntryMode,
-		Request: s.Request, OnlinePIN: s.OnlinePIN,
+		Request: s.Request, Final: s.Final, OnlinePIN: s.OnlinePIN,
 		Answer: (*payment.Answer)(s.Answer), Facts: fromFacts(&s.Facts),
 		Why: s.Why, Reversal: fromDebt(s.Reversal), Completed: s.Completed, Printed: e.printed,
 	}
