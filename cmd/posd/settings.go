@@ -138,7 +138,7 @@ func (cfg *Config) applications(c *complaints) []kernel.Application {
 			FloorLimitMinor: c.number(name+"floor_limit", a.FloorLimit, 0, 0, emv.MaxMinor),
 			DefaultDDOL:     tlv.DOL(c.hexValue(name+"ddol", a.DDOL, "9F3704", 2, 252)),
 		}
-		copy(app.Version[:], c.hexValue(name+"version", a.Version, "0020", 2, 2))
+		copy(app.Version[:], c.hexValue(name+"version", a.Version, "0030", 2, 2))
 		out = append(out, app)
 	}
 	return out
@@ -199,7 +199,7 @@ func (cfg *Config) currency() emv.Currency {
 }
 
 // onlineTags is field 55 of a request in the cup dialect, in the order in which it is
-// sent (../shared/domain/unionpay.md, section 3).
+// sent (the UnionPay message set, field 55).
 var onlineTags = []tlv.Tag{
 	0x9F26, 0x9F27, 0x9F10, 0x9F37, 0x9F36, 0x95, 0x9A, 0x9C, 0x9F02, 0x5F2A, 0x82,
 	0x9F1A, 0x9F03, 0x9F33, 0x9F34, 0x9F35, 0x9F1E, 0x84, 0x9F09, 0x9F41, 0x9F63, 0x9F74,
@@ -223,7 +223,7 @@ func (cfg *Config) kernelConfig() kernel.Config {
 			tag.MerchantCategoryCode:           c.hexValue("", e.Category, "", 2, 2),
 			tag.MerchantIdentifier:             []byte(cfg.Terminal.Merchant.Text),
 			tag.TerminalIdentification:         []byte(cfg.Terminal.ID.Text),
-			tag.IFDSerialNumber:    serialNumber(cfg.Terminal.Serial.Text),
+			tag.IFDSerialNumber:                serialNumber(cfg.Terminal.Serial.Text),
 			tag.MerchantNameAndLocation:        []byte(cfg.Terminal.Name.Text),
 		},
 		Applications:   cfg.applications(c),

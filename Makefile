@@ -1,0 +1,54 @@
+# posd: `make demo` shows a payment from the card to the ledger, `make test` runs
+# everything that must hold. Both need Go and make; the race detector needs gcc.
+
+GO     ?= go
+BIN    := bin
+GOARM  := GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0
+GOARM64:= GOOS=linux GOARCH=arm64 CGO_ENABLED=0
+STRIP  := -trimpath -ldflags="-s -w"
+QEMU   := $(shell command -v qemu-arm-static 2>/dev/null)
+
+.PHONY: help demo test lint race cross arm bench fuzz build clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## one sale after another on simulated hardware, through every part; STAY=1 leaves it running
+	@$(BIN)/demo $(if $(STAY),-stay)
+
+build: ## the programs, into bin/
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/ ./cmd/...
+
+test: lint cross race arm ## everything that must hold
+
+lint: ## formatting, vet, staticcheck
+	@out=$$($(GO) tool gofumpt -l .); test -z "$$out" || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags crashpoints ./cmd/posd
+	$(GO) tool staticcheck ./...
+
+cross: ## the terminals' architectures, without cgo
+	$(GOARM) $(GO) build $(STRIP) -o $(BIN)/arm/ ./cmd/...
+	$(GOARM64) $(GO) build $(STRIP) -o $(BIN)/arm64/ ./cmd/...
+
+race: ## every test, with the race detector (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+arm: ## emv, device and store on an emulated ARM, where qemu-user-static is installed
+ifeq ($(QEMU),)
+	@echo "qemu-arm-static is not installed (Debian: qemu-user-static): the ARM tests were skipped"
+else
+	$(GOARM) $(GO) test -exec $(QEMU) ./emv/... ./device/... ./store/...
+endif
+
+bench: build ## the figures of the README, one table
+	@$(BIN)/bench
+
+fuzz: ## each fuzz target for FUZZTIME (default 30s)
+	@set -e; for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -c6-); do \
+	    echo "$$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),30s); done; done
+
+clean: ## what was built
+	rm -rf $(BIN) dist

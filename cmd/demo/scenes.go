@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"posd/host-sim/fault"
+	"posd/transport/control"
+)
+
+// scene is one payment and what is done to it.
+type scene struct {
+	title string
+	play  func(d *demo, ctx context.Context) error
+}
+
+var scenes4 = []scene{
+	{"A chip sale of 128.50 with online PIN: approved", (*demo).approved},
+	{"A sale of 88.00 on a card with 5.00 behind it: the issuer declines", (*demo).declined},
+	{"A sale of 45.60 whose answer the host swallows: reversed", (*demo).swallowed},
+	{"A sale of 66.00 during which the agent is killed: reversed after its restart", (*demo).killed},
+}
+
+func (d *demo) approved(ctx context.Context) error {
+	return d.sell(ctx, "union-rich", "128.50", "approved", "00")
+}
+
+func (d *demo) declined(ctx context.Context) error {
+	return d.sell(ctx, "union-poor", "88.00", "declined", "51")
+}
+
+// sell pays, checks how it ended, and shows the slips.
+func (d *demo) sell(ctx context.Context, card, amount, outcome, code string) error {
+	paper := d.rig.Paper()
+	res, err := d.rig.Pay(ctx, card, amount)
+	if err != nil {
+		return err
+	}
+	d.say("%s: %s (%s) %s", res.Entry.ID, res.Outcome, res.Entry.Code, res.Message)
+	if res.Outcome != outcome || res.Entry.Code != code {
+		return fmt.Errorf("it was %s with code %s, want %s with %s; agent's log:\n%s", res.Outcome, res.Entry.Code, outcome, code, d.rig.Agent.Log())
+	}
+	d.show(d.rig.Paper()[len(paper):])
+	return nil
+}
+
+// swallowed has the host keep its answer to itself.
+func (d *demo) swallowed(ctx context.Context) error {
+	faults, err := fault.Parse("drop-response:+1")
+	if err != nil {
+		return err
+	}
+	if err := d.rig.Host.AddFault(faults); err != nil {
+		return err
+	}
+	d.say("The host posts the sale and swallows its answer; the terminal waits %v, then reverses.", "2 s")
+	if err := d.sell(ctx, "union-rich", "45.60", "declined", "T1"); err != nil {
+		return err
+	}
+	return d.owesNothing(ctx)
+}
+
+// killed kills the agent when the host has posted its request and not yet answered.
+func (d *demo) killed(ctx context.Context) error {
+	paper := d.rig.Paper()
+	var once sync.Once
+	d.rig.OnRequest(func(mti uint16, _ uint32, _ string) {
+		if mti == 0x0200 {
+			once.Do(d.rig.Agent.Kill)
+		}
+	})
+	_, err := d.rig.Pay(ctx, "union-rich", "66.00")
+	d.rig.OnRequest(nil)
+	if !errors.Is(err, control.ErrLost) {
+		return fmt.Errorf("the agent was to be killed in the middle, but the order ended with: %v", err)
+	}
+	d.say("posd was killed (SIGKILL) after its request was sent; the host has posted it. posd starts again:")
+	d.rig.Reader.Remove()
+	if err := d.rig.Boot(ctx); err != nil {
+		return err
+	}
+	if err := d.rig.Agent.Await(ctx, "msg=reversed"); err != nil {
+		return err
+	}
+	d.say("process %d found the request on disk and reversed it.", d.rig.Agent.PID())
+	if err := d.owesNothing(ctx); err != nil {
+		return err
+	}
+	d.show(d.rig.Paper()[len(paper):])
+	return nil
+}
+
+func (d *demo) owesNothing(ctx context.Context) error {
+	s, err := d.rig.Client().Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if len(s.Owed) > 0 {
+		return fmt.Errorf("%d reversals are still owed: %+v", len(s.Owed), s.Owed)
+	}
+	return nil
+}
+
+// show prints slips as they came out of the printer.
+func (d *demo) show(slips []string) {
+	for _, slip := range slips {
+		d.say("\n  ┌%s┐", strings.Repeat("─", 34))
+		for _, line := range strings.Split(strings.TrimRight(slip, "\n"), "\n") {
+			d.say("  │ %s │", pad(line, 32))
+		}
+		d.say("  └%s┘", strings.Repeat("─", 34))
+	}
+}

@@ -1,0 +1,291 @@
+package rig
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"posd/device"
+	"posd/device/sim/card"
+	"posd/device/sim/cards"
+	simccid "posd/device/sim/ccid"
+	simescpos "posd/device/sim/escpos"
+	"posd/device/sim/pty"
+	simvfpad "posd/device/sim/vfpad"
+	hostsim "posd/host-sim"
+	"posd/transport/control"
+)
+
+// Who the terminal is, at the host and in its configuration.
+const (
+	TID          = "POSD0001"
+	MID          = "104403154110001"
+	MerchantName = "南湖便利店"
+	Serial       = "SIM00000001"
+)
+
+// Opening balances of the cards, in fen.
+var openings = map[string]int64{
+	"union-rich": 1_000_000,
+	"union-poor": 500,
+	"union-cda":  1_000_000,
+	"signature":  1_000_000,
+}
+
+// Config is what a rig is made of. Dir and Posd are required.
+type Config struct {
+	Dir           string // a folder of the rig's own
+	Posd          string // path of the agent's program
+	Lang          string // of the receipts
+	AnswerTimeout time.Duration
+	LogLevel      string
+	AgentLog      io.Writer // a copy of the agent's log; nil for none
+	HostLog       io.Writer // nil for none
+	// Replace puts the card back after each payment, for people who try it.
+	Replace bool
+}
+
+// Rig is the desk. Close ends everything on it.
+type Rig struct {
+	cfg     Config
+	Host    *hostsim.Host
+	Reader  *simccid.Reader
+	Pad     *simvfpad.Pad
+	Printer *simescpos.Printer
+	Agent   *Agent
+
+	keyBlock string
+	ptys     map[string]*pty.Pair
+	decks    map[string]*card.Card
+	stop     context.CancelFunc
+	group    *errgroup.Group
+
+	mu        sync.Mutex
+	current   string // the card in the slot, by name
+	onRequest func(mti uint16, stan uint32, tid string)
+}
+
+// Start sets up host and devices; the agent is started by Boot.
+func Start(ctx context.Context, cfg Config) (*Rig, error) {
+	r := &Rig{cfg: cfg, ptys: map[string]*pty.Pair{}, decks: map[string]*card.Card{}}
+	if r.cfg.AgentLog == nil {
+		r.cfg.AgentLog = io.Discard
+	}
+	if r.cfg.HostLog == nil {
+		r.cfg.HostLog = io.Discard
+	}
+	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
+	r.group, ctx = errgroup.WithContext(ctx)
+	for _, step := range []func(context.Context) error{r.startHost, r.enrol, r.startDevices} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	return r, r.writeConfig()
+}
+
+func (r *Rig) answerTimeout() time.Duration {
+	if r.cfg.AnswerTimeout == 0 {
+		return 2 * time.Second
+	}
+	return r.cfg.AnswerTimeout
+}
+
+func (r *Rig) startHost(ctx context.Context) error {
+	cfg, err := hostsim.InDir(filepath.Join(r.cfg.Dir, "host"))
+	if err != nil {
+		return err
+	}
+	cfg.Listen = "127.0.0.1:0"
+	cfg.Log = slog.New(slog.NewTextHandler(r.cfg.HostLog, nil))
+	cfg.Now, cfg.Rand = time.Now, rand.Reader
+	cfg.OnRequest = r.requested
+	if r.Host, err = hostsim.New(cfg); err != nil {
+		return err
+	}
+	r.group.Go(func() error { return r.Host.Run(ctx) })
+	return nil
+}
+
+// OnRequest has f called after the host has posted a request and before it answers.
+func (r *Rig) OnRequest(f func(mti uint16, stan uint32, tid string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onRequest = f
+}
+
+func (r *Rig) requested(mti uint16, stan uint32, tid string) {
+	r.mu.Lock()
+	f := r.onRequest
+	r.mu.Unlock()
+	if f != nil {
+		f(mti, stan, tid)
+	}
+}
+
+// enrol makes merchant, terminal and cards known to the host, and writes what the
+// terminal is given.
+func (r *Rig) enrol(ctx context.Context) error {
+	if err := r.Host.AddMerchant(ctx, MID, MerchantName); err != nil {
+		return err
+	}
+	enrolment, err := r.Host.AddTerminal(ctx, TID, MID, Serial, nil)
+	if err != nil {
+		return err
+	}
+	r.keyBlock = enrolment.Block
+	folder := filepath.Join(r.cfg.Dir, "agent")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("rig: %w", err)
+	}
+	if err := enrolment.Write(folder); err != nil {
+		return err
+	}
+	r.Pad, err = newPad(enrolment.KBPK, r.typePIN)
+	if err != nil {
+		return err
+	}
+	return r.openAccounts(ctx)
+}
+
+func (r *Rig) openAccounts(ctx context.Context) error {
+	keyed := map[byte]bool{}
+	for name, opening := range openings {
+		p, err := cards.Load(name)
+		if err != nil {
+			return err
+		}
+		if !keyed[p.DKI] {
+			keyed[p.DKI] = true
+			if err := r.Host.AddIssuerKey(ctx, p.PAN.Reveal()[:6], int(p.DKI), p.IMK[:], p.ARPCMethod); err != nil {
+				return err
+			}
+		}
+		account := hostsim.Account{
+			PAN: p.PAN, PSN: max(p.PANSequence, 0), Expiry: fmt.Sprintf("%02X%02X", p.Expiry[0], p.Expiry[1]),
+			PIN: p.PIN, Opening: opening,
+		}
+		if err := r.Host.AddAccount(ctx, account); err != nil {
+			return err
+		}
+		if r.decks[name], err = card.New(p, rand.Reader); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startDevices puts each device behind a pseudo-terminal.
+func (r *Rig) startDevices(ctx context.Context) error {
+	r.Reader = simccid.New(simccid.Config{OnEvent: r.slotEvent})
+	r.Printer = newPrinter()
+	runs := map[string]func(context.Context, device.Port) error{
+		"reader": r.Reader.Run, "pinpad": r.Pad.Run, "printer": r.Printer.Run,
+	}
+	for name, run := range runs {
+		pair, err := pty.Open()
+		if err != nil {
+			return err
+		}
+		r.ptys[name] = pair
+		r.group.Go(func() error { return run(ctx, pair.Port) })
+	}
+	return nil
+}
+
+// slotEvent plays the cardholder: who takes the card when its power is off, and, for
+// people who try things, puts it back.
+func (r *Rig) slotEvent(e simccid.Event) {
+	if e.Kind != simccid.PoweredOff {
+		return
+	}
+	name := r.inSlot()
+	r.Reader.Remove()
+	if r.cfg.Replace {
+		r.Reader.Insert(r.decks[name])
+	}
+}
+
+func (r *Rig) inSlot() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
+}
+
+// Insert puts a card of device/sim/cards into the slot.
+func (r *Rig) Insert(name string) {
+	r.mu.Lock()
+	r.current = name
+	r.mu.Unlock()
+	r.Reader.Insert(r.decks[name])
+}
+
+// typePIN is what the cardholder types: the PIN of the card in the slot.
+func (r *Rig) typePIN() string {
+	deck := r.decks[r.inSlot()]
+	if deck == nil {
+		return ""
+	}
+	return deck.Profile().PIN
+}
+
+// Boot starts the agent and returns when it takes payments: store open, line up and
+// signed on. The first time it loads the master key as a technician would.
+func (r *Rig) Boot(ctx context.Context, env ...string) error {
+	if err := r.Launch(env...); err != nil {
+		return err
+	}
+	if err := r.Agent.Await(ctx, "recovered"); err != nil {
+		return err
+	}
+	if r.keyBlock != "" {
+		if _, err := r.Client().LoadKey(ctx, r.keyBlock); err != nil {
+			return fmt.Errorf("rig: load the master key: %w; the agent's log:\n%s", err, r.Agent.Log())
+		}
+		r.keyBlock = ""
+	}
+	return r.Agent.Await(ctx, "signed on")
+}
+
+// Launch starts the agent and does not wait.
+func (r *Rig) Launch(env ...string) (err error) {
+	r.Agent, err = start(r.cfg.Posd, []string{"-config", r.ConfigPath()}, env, r.cfg.AgentLog)
+	return err
+}
+
+// Client talks to the agent.
+func (r *Rig) Client() *control.Client { return control.At(r.Socket()) }
+
+// Pay inserts the card and orders a sale.
+func (r *Rig) Pay(ctx context.Context, card, amount string) (control.PayResult, error) {
+	r.Insert(card)
+	return r.Client().Pay(ctx, control.PayRequest{Amount: amount, Operator: "01", Lang: r.lang()})
+}
+
+// Close stops the agent, then devices and host.
+func (r *Rig) Close() error {
+	var errs []error
+	if r.Agent != nil {
+		r.Agent.Kill()
+	}
+	r.stop()
+	for _, pair := range r.ptys {
+		errs = append(errs, pair.Close())
+	}
+	if err := r.group.Wait(); err != nil && !errors.Is(err, os.ErrClosed) {
+		errs = append(errs, err)
+	}
+	if r.Host != nil {
+		errs = append(errs, r.Host.Close())
+	}
+	return errors.Join(errs...)
+}

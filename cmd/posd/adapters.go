@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"posd/device"
+	"posd/emv/apdu"
+	"posd/emv/kernel"
+	"posd/emv/payment"
+	"posd/ui/prompt"
+	"posd/ui/receipt"
+	"posd/ui/text"
+)
+
+// The adapters fit devices to the ports of emv/payment. They belong to the till: only
+// its goroutine calls them.
+
+// slot is the reader as the payment sees it.
+type slot struct {
+	reader *held[device.Reader]
+	eject  time.Duration // how long a card may be left in the slot
+}
+
+// Insert waits for a card and resets it.
+func (s *slot) Insert(ctx context.Context) (payment.Card, error) {
+	reader, err := s.reader.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := reader.WaitCard(ctx, true); err != nil {
+		return nil, s.reader.failed(err)
+	}
+	if _, err := reader.PowerOn(ctx); err != nil {
+		return nil, s.reader.failed(fmt.Errorf("posd: power up the card: %w", err))
+	}
+	return &card{s.reader, reader, nil}, nil
+}
+
+// Eject takes the power off and waits until the card is taken, for a bounded time.
+func (s *slot) Eject(ctx context.Context) error {
+	reader, err := s.reader.get(ctx)
+	if err != nil {
+		return err
+	}
+	if err := reader.PowerOff(ctx); err != nil {
+		return s.reader.failed(err)
+	}
+	ctx, stop := context.WithTimeout(ctx, s.eject)
+	defer stop()
+	return s.reader.failed(reader.WaitCard(ctx, false))
+}
+
+// card is the powered card. Its command buffer may have held a PIN or track data, so
+// it is wiped after each use.
+type card struct {
+	held   *held[device.Reader]
+	reader device.Reader
+	buf    []byte
+}
+
+// Transmit encodes, exchanges and decodes.
+func (c *card) Transmit(ctx context.Context, cmd apdu.Command) (apdu.Response, error) {
+	c.buf = cmd.Append(c.buf[:0])
+	defer clear(c.buf)
+	answer, err := c.reader.Transmit(ctx, c.buf)
+	if err != nil {
+		return apdu.Response{}, c.held.failed(fmt.Errorf("posd: card command %02X: %w", cmd.INS, err))
+	}
+	return apdu.ParseResponse(answer)
+}
+
+// pad is the PIN pad as the payment sees it.
+type pad struct {
+	pad  *held[device.PINPad]
+	slot int
+}
+
+// EnterPIN has an online PIN entered.
+func (p *pad) EnterPIN(ctx context.Context, req payment.PINEntry) ([8]byte, error) {
+	dev, err := p.pad.get(ctx)
+	if err != nil {
+		return [8]byte{}, err
+	}
+	block, err := dev.EnterPIN(ctx, device.PINRequest{
+		PAN: req.PAN, Slot: p.slot, Key: req.Key, MinDigits: 4, MaxDigits: 12,
+		Prompt: req.Amount.Currency.String() + " " + req.Amount.String(), AllowBypass: true,
+	})
+	switch {
+	case errors.Is(err, device.ErrBypassed):
+		return [8]byte{}, payment.ErrPINBypassed
+	case errors.Is(err, device.ErrCancelled):
+		return [8]byte{}, errors.Join(kernel.ErrCancelled, err)
+	}
+	return block.Block, p.pad.failed(err)
+}
+
+// face shows messages: on the PIN pad, in the snapshot, and in the log.
+type face struct {
+	pad  *held[device.PINPad]
+	lang text.Lang
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	doing payment.Message
+}
+
+// Show shows one message. The pad speaks English: its character set is ASCII.
+func (f *face) Show(ctx context.Context, msg payment.Message, args ...string) {
+	f.mu.Lock()
+	f.doing = msg
+	f.mu.Unlock()
+	f.log.Debug("display", "message", string(msg))
+	if msg == payment.EnterPIN {
+		return // the pad shows its own prompt while digits are entered
+	}
+	dev, err := f.pad.get(ctx)
+	if err != nil {
+		return // the finding says so already
+	}
+	line := prompt.Line(msg, text.English, 16, args...)
+	if err := f.pad.failed(dev.Show(ctx, line)); err != nil {
+		f.log.Debug("display", "error", err)
+	}
+}
+
+// idle forgets what was shown last.
+func (f *face) idle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doing = ""
+}
+
+func (f *face) now() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return string(f.doing)
+}
+
+// Choose takes the first application that does not want the cardholder's consent:
+// this terminal has no keys to choose with. EMV 4.4 Book 1, 12.4.
+func (f *face) Choose(_ context.Context, candidates []kernel.Candidate) (int, error) {
+	for i, c := range candidates {
+		if !c.NeedsConsent {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("posd: every application wants to be chosen by the cardholder: %w", kernel.ErrCancelled)
+}
+
+// slips prints receipts.
+type slips struct {
+	printer  *held[device.Printer]
+	merchant receipt.Merchant
+	lang     text.Lang
+}
+
+// Print renders the record and prints it.
+func (s *slips) Print(ctx context.Context, rec *payment.Record, c payment.Copy) error {
+	dev, err := s.printer.get(ctx)
+	if err != nil {
+		return err
+	}
+	slip := receipt.Render(rec, s.merchant, c, s.lang)
+	return s.printer.failed(dev.Print(ctx, document(slip)))
+}
+
+// document turns a slip into what a printer takes: the two do not know each other.
+func document(slip receipt.Slip) device.Document {
+	doc := device.Document{Cut: true, Lines: make([]device.Line, 0, len(slip.Lines))}
+	for _, line := range slip.Lines {
+		doc.Lines = append(doc.Lines, device.Line{
+			Text: line.Text, Size: device.Size(line.Size), Bold: line.Bold, Align: device.Align(line.Align),
+		})
+	}
+	return doc
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"posd/device"
+	"posd/emv/kernel"
+	"posd/emv/payment"
+	"posd/store"
+	"posd/store/journal"
+	"posd/store/keys"
+	"posd/transport/acquirer"
+	"posd/transport/control"
+	"posd/transport/iso8583"
+	"posd/ui/receipt"
+	"posd/ui/text"
+)
+
+// world is what only main may fetch: clock, randomness, and where logs go.
+type world struct {
+	now  func() time.Time
+	rand io.Reader
+	log  *slog.Logger
+}
+
+// agent is everything that the configuration asks for, connected.
+type agent struct {
+	cfg     *Config
+	world   world
+	lang    text.Lang
+	started time.Time
+
+	db      *store.DB
+	mount   []store.Finding // read once: mount options do not change under a running agent
+	journal *journal.Journal
+	keys    *keys.Keys
+	link    *acquirer.Link
+	batch   atomic.Uint32 // field 60.2 of management messages
+	skew    atomic.Int64  // the host's clock less ours, in seconds, at the last sign-on
+
+	reader  *held[device.Reader]
+	pad     *held[device.PINPad]
+	printer *held[device.Printer]
+	face    *face
+	till    *till
+	control *control.Server
+}
+
+// newAgent opens the store and builds the rest. Devices are opened by the till, the
+// line by the link: neither keeps the agent from starting.
+func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
+	lang, err := text.ParseLang(cfg.Terminal.Lang.or("zh-CN"))
+	if err != nil {
+		return nil, err
+	}
+	a := &agent{cfg: cfg, world: w, lang: lang, started: w.now()}
+	if err := a.openStore(ctx); err != nil {
+		return nil, err
+	}
+	a.devices()
+	for _, build := range []func() error{a.buildLink, a.buildTill, a.buildControl} {
+		if err := build(); err != nil {
+			return nil, errors.Join(err, a.db.Close())
+		}
+	}
+	return a, nil
+}
+
+// openStore opens the file, the journal and the keys.
+func (a *agent) openStore(ctx context.Context) error {
+	c := &complaints{}
+	deviceKey, err := store.FileDeviceKey(a.cfg.Store.DeviceKey.Text, a.world.rand)
+	if err != nil {
+		return err
+	}
+	path := a.cfg.Store.Path.Text
+	a.mount = store.CheckMount(path, 1<<20)
+	a.db, err = store.Open(store.Config{
+		Path: path, Key: deviceKey, Rand: a.world.rand, MaxSize: a.cfg.maxMiB(c) << 20,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.openRecords(ctx, int(a.cfg.maxPayments(c))); err != nil {
+		return errors.Join(err, a.db.Close())
+	}
+	return nil
+}
+
+func (a *agent) openRecords(ctx context.Context, limit int) (err error) {
+	a.journal, err = journal.Open(ctx, journal.Config{DB: a.db, Limit: limit})
+	if err != nil {
+		return err
+	}
+	id, err := a.journal.Next(ctx)
+	if err != nil {
+		return err
+	}
+	a.batch.Store(id.Batch)
+	a.keys, err = keys.Open(keys.Config{DB: a.db, Now: a.world.now, Transport: keys.TransportFile(a.cfg.Keys.Transport.Text)})
+	return err
+}
+
+func (a *agent) devices() {
+	d := a.cfg.Devices
+	a.reader = &held[device.Reader]{name: "reader", url: d.Reader.Text, log: a.world.log, open: opener(readers, d.Reader.Text, a.world.log)}
+	a.pad = &held[device.PINPad]{name: "pinpad", url: d.PINPad.Text, log: a.world.log, open: opener(pinPads, d.PINPad.Text, a.world.log)}
+	a.printer = &held[device.Printer]{name: "printer", url: d.Printer.Text, log: a.world.log, open: opener(printers, d.Printer.Text, a.world.log)}
+	a.face = &face{pad: a.pad, lang: a.lang, log: a.world.log}
+}
+
+func (a *agent) buildLink() error {
+	c := &complaints{}
+	h := a.cfg.Host
+	config, err := a.tlsConfig()
+	if err != nil {
+		return err
+	}
+	a.link, err = acquirer.New(acquirer.Config{
+		Addr: h.Address.Text, TLS: config, Dialect: iso8583.CUP(),
+		TPDU:     [5]byte(c.hexValue("", h.TPDU, "6000010000", 5, 5)),
+		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
+		Serial: a.cfg.Terminal.Serial.Text, Operator: a.cfg.Terminal.Operator.or("01"),
+		Keys: a.keys, Batch: a.batch.Load, OnSignOn: a.signedOn,
+		Now: a.world.now, Rand: a.world.rand, Log: a.world.log,
+		AnswerTimeout: a.cfg.answerTimeout(c), EchoInterval: a.cfg.echoInterval(c), BackOff: a.cfg.backOff(c),
+	})
+	return err
+}
+
+// tlsConfig is TLS 1.3 with the terminal's certificate, trusting the host's CA only.
+func (a *agent) tlsConfig() (*tls.Config, error) {
+	h := a.cfg.Host
+	cert, err := tls.LoadX509KeyPair(h.Certificate.Text, h.Key.Text)
+	if err != nil {
+		return nil, fmt.Errorf("posd: host.certificate: %w", err)
+	}
+	pem, err := os.ReadFile(h.CA.Text)
+	if err != nil {
+		return nil, fmt.Errorf("posd: host.ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("posd: host.ca: %s: no PEM certificate in it", h.CA.Text)
+	}
+	name := h.ServerName.Text
+	if name == "" {
+		if name, _, err = net.SplitHostPort(h.Address.Text); err != nil {
+			return nil, fmt.Errorf("posd: host.address: %w", err)
+		}
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{cert},
+		ServerName: name, Rand: a.world.rand, Time: a.world.now,
+	}, nil
+}
+
+func (a *agent) buildTill() error {
+	c := &complaints{}
+	k, err := kernel.New(a.cfg.kernelConfig())
+	if err != nil {
+		return err
+	}
+	term, err := payment.New(payment.Config{
+		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
+		Journal: a.journal, Host: a.link, Kernel: k,
+		Slot:    &slot{reader: a.reader, eject: a.cfg.ejectTimeout(c)},
+		PINPad:  &pad{pad: a.pad, slot: int(a.cfg.padSlot(c))},
+		Keys:    a.keys,
+		Display: a.face, Chooser: a.face,
+		Receipt: &slips{printer: a.printer, merchant: a.merchant(), lang: a.lang},
+		Now:     a.world.now, Rand: a.world.rand, Log: a.world.log,
+		InsertTime: a.cfg.insertTimeout(c), At: crashPoint,
+	})
+	a.till = &till{
+		term: term, face: a.face, log: a.world.log,
+		jobs: make(chan job), wake: make(chan struct{}, 1), warm: a.warm,
+	}
+	return err
+}
+
+func (a *agent) buildControl() (err error) {
+	a.control, err = control.New(control.Config{Path: a.cfg.Control.Socket.Text, Backend: backend{a}, Log: a.world.log})
+	return err
+}
+
+// warm opens the devices once, so that what is wrong with one is known before the
+// first sale.
+func (a *agent) warm(ctx context.Context) {
+	_, readerErr := a.reader.get(ctx)
+	_, padErr := a.pad.get(ctx)
+	_, printerErr := a.printer.get(ctx)
+	if err := errors.Join(readerErr, padErr, printerErr); err != nil {
+		a.world.log.Warn("not every device is there", "error", err)
+	}
+}
+
+// Run runs everything until ctx ends or a part fails, and closes what was opened.
+func (a *agent) Run(ctx context.Context) error {
+	a.world.log.Info("started", "version", version(), "terminal", a.cfg.Terminal.ID.Text, "socket", a.cfg.Control.Socket.Text)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.link.Run(ctx) })
+	group.Go(func() error { return a.till.Run(ctx) })
+	group.Go(func() error { return a.control.Run(ctx) })
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, a.close())
+}
+
+func (a *agent) close() error {
+	a.reader.close()
+	a.pad.close()
+	a.printer.close()
+	return errors.Join(a.journal.Flush(context.Background()), a.db.Close())
+}
+
+// signedOn is what the link calls after each sign-on: batch and clock are the host's.
+func (a *agent) signedOn(batch uint32, hostTime string) {
+	if err := a.journal.SetBatch(context.Background(), batch); err != nil {
+		a.world.log.Error("batch of the sign-on", "batch", batch, "error", err)
+	}
+	a.batch.Store(batch)
+	a.skew.Store(skew(hostTime, a.world.now()))
+	a.world.log.Info("signed on", "batch", batch)
+	a.till.linkUp()
+}
+
+// skew compares the host's MMDDhhmmss with our clock, in seconds; the year is ours, or
+// a neighbour where that is nearer. 0 where the host sent nothing that is a time.
+func skew(hostTime string, now time.Time) int64 {
+	t, err := time.ParseInLocation("0102150405", hostTime, now.Location())
+	if err != nil {
+		return 0
+	}
+	best := int64(1) << 62
+	for year := now.Year() - 1; year <= now.Year()+1; year++ {
+		d := int64(t.AddDate(year-t.Year(), 0, 0).Sub(now) / time.Second)
+		if d*d < best*best || best == 1<<62 {
+			best = d
+		}
+	}
+	return best
+}
+
+// loadKey puts a master key into key store and PIN pad; the till runs it. Only when
+// both have it does the terminal sign on anew.
+func (a *agent) loadKey(ctx context.Context, block string) (string, error) {
+	pad, err := a.pad.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	slot := int(a.cfg.padSlot(&complaints{}))
+	if err := pad.LoadKey(ctx, slot, block); err != nil {
+		return "", a.pad.failed(fmt.Errorf("posd: load key into the PIN pad: %w", err))
+	}
+	info, err := a.keys.LoadMasterBlock(block)
+	if err != nil {
+		return "", err
+	}
+	a.link.Kick()
+	return info.KCV, nil
+}
+
+func (a *agent) merchant() receipt.Merchant {
+	return receipt.Merchant{
+		Name: a.cfg.Terminal.Name.Text, Hotline: a.cfg.Terminal.Hotline.or("95516"), Testing: a.cfg.testKeys(),
+	}
+}

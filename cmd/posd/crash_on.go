@@ -1,0 +1,19 @@
+//go:build crashpoints
+
+package main
+
+import (
+	"os"
+	"syscall"
+
+	"posd/emv/payment"
+)
+
+// crashPoint kills the process, as kill -9 does, at the point that POSD_CRASH_AT
+// names. Only the crash tests build with this tag.
+var crashPoint = func(p payment.Point) {
+	if string(p) == os.Getenv("POSD_CRASH_AT") {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // the signal ends the process before this line returns
+	}
+}

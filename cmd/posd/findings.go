@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"posd/store/keys"
+	"posd/transport/control"
+)
+
+// linkSnapshot says how the line is.
+func (a *agent) linkSnapshot() control.Link {
+	s := a.link.Status()
+	return control.Link{
+		State: s.State.String(), Host: a.cfg.Host.Address.Text, Since: s.Since, LastEcho: s.LastEcho,
+		RoundTrip: roundTrip(s.RoundTrip), Requests: s.Requests, Answers: s.Answers,
+		Dropped: s.Dropped, Reconnects: s.Reconnects, LastError: s.LastError,
+	}
+}
+
+func (a *agent) keySnapshot() []control.Key {
+	var out []control.Key
+	for _, k := range a.keys.KCVs() {
+		out = append(out, control.Key{Name: k.Name, KCV: k.KCV, Since: k.Since})
+	}
+	return out
+}
+
+func (a *agent) storeSnapshot(ctx context.Context, s *control.Snapshot) {
+	used, size := a.db.Size()
+	count, _ := a.journal.Count()
+	s.Store = control.Store{Path: a.db.Path(), Schema: a.db.Schema(), Size: used, Max: size, Payments: count}
+	if id, err := a.journal.Next(ctx); err == nil {
+		s.Batch, s.NextSTAN = id.Batch, id.STAN
+	}
+	owed, err := a.journal.Owed(ctx)
+	if err != nil {
+		s.Findings = append(s.Findings, control.StoreFailed.With(err.Error()))
+	}
+	for _, rec := range owed {
+		s.Owed = append(s.Owed, entry(rec))
+	}
+}
+
+// clockSkewSeconds is how far the clocks may be apart before it is a finding.
+const clockSkewSeconds = 120
+
+// findings gathers what is wrong or worth knowing; s is complete but for them.
+func (a *agent) findings(s *control.Snapshot) []control.Finding {
+	out := s.Findings
+	for _, f := range a.mount {
+		out = append(out, control.Code(f.Code).With(f.Detail))
+	}
+	if n, limit := a.journal.Count(); n >= limit {
+		out = append(out, control.JournalFull.With(fmt.Sprintf("%d of %d payments", n, limit)))
+	}
+	out = append(out, deviceFindings(s.Devices)...)
+	out = append(out, a.keyFindings(s)...)
+	if len(s.Owed) > 0 {
+		out = append(out, control.ReversalOwed.With(fmt.Sprintf("%d, the oldest %s", len(s.Owed), s.Owed[0].ID)))
+	}
+	if d := a.skew.Load(); d > clockSkewSeconds || d < -clockSkewSeconds {
+		out = append(out, control.ClockSkew.With(fmt.Sprintf("the host's clock is %+d s from ours", d)))
+	}
+	if a.cfg.testKeys() {
+		out = append(out, control.TestKeys.With("a CA key is marked test: true in the configuration"))
+	}
+	return control.Visible(out)
+}
+
+func deviceFindings(devices []control.Device) []control.Finding {
+	codes := map[string]control.Code{
+		"reader": control.ReaderFailed, "pinpad": control.PINPadFailed, "printer": control.PrinterFailed,
+	}
+	var out []control.Finding
+	for _, d := range devices {
+		if d.State == "failed" {
+			out = append(out, codes[d.Name].With(d.Why))
+		}
+	}
+	return out
+}
+
+func (a *agent) keyFindings(s *control.Snapshot) []control.Finding {
+	master := false
+	for _, k := range s.Keys {
+		master = master || k.Name == keys.Master && k.KCV != ""
+	}
+	switch {
+	case !master:
+		return []control.Finding{control.NoMasterKey.With("load one with posctl keys load")}
+	case s.Link.State == "signing on":
+		return []control.Finding{control.NotSignedOn.With(s.Link.LastError)}
+	case s.Link.State != "up":
+		return []control.Finding{control.LinkDown.With(s.Link.LastError)}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const usage = `posd is the agent on a payment terminal.
+
+  posd -config FILE           run until SIGTERM
+  posd -config FILE -check    check the configuration: one line for each thing that is
+                              wrong, with file and line; exit status 1 if there is any
+  posd -version               the version
+
+The agent logs to standard error and answers posctl on its control socket.
+
+Flags:
+`
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its world passed in. It returns the exit status: 0, 1 for an error,
+// 2 for wrong use.
+func run(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("posd", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	path := flags.String("config", env("POSD_CONFIG", "/etc/posd/posd.yaml"), "configuration `file` (or $POSD_CONFIG)")
+	check := flags.Bool("check", false, "check the configuration and stop")
+	showVersion := flags.Bool("version", false, "print the version and stop")
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "posd: unexpected argument %q; try posd -help\n", flags.Arg(0))
+		return 2
+	}
+	if *showVersion {
+		fmt.Fprintln(stdout, "posd", version())
+		return 0
+	}
+	cfg, err := readConfig(*path)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	if *check {
+		fmt.Fprintf(stdout, "%s: good\n", *path)
+		return 0
+	}
+	return serve(cfg, stderr)
+}
+
+// serve runs the agent until a signal. This is where the clock and the random source
+// come from.
+func serve(cfg *Config, stderr io.Writer) int {
+	noCoreDump()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := newLog(cfg, stderr)
+	a, err := newAgent(ctx, cfg, world{now: time.Now, rand: rand.Reader, log: log})
+	if err != nil {
+		log.Error("cannot start", "error", err)
+		return 1
+	}
+	if err := a.Run(ctx); err != nil {
+		log.Error("stopped", "error", err)
+		return 1
+	}
+	log.Info("stopped")
+	return 0
+}
+
+// noCoreDump keeps keys and card numbers out of core files.
+func noCoreDump() {
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+}
+
+func newLog(cfg *Config, w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.logLevel()}
+	if cfg.Log.Format.or("text") == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+func env(name, def string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return def
+}
+
+// version is the module's version, or the commit that was built.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return strings.TrimPrefix(info.Main.Version, "(devel)") + " " + s.Value[:12]
+		}
+	}
+	return info.Main.Version
+}
