@@ -101,9 +101,8 @@ func (p *pad) EnterPIN(ctx context.Context, req payment.PINEntry) ([8]byte, erro
 
 // face shows messages: on the PIN pad, in the snapshot, and in the log.
 type face struct {
-	pad  *held[device.PINPad]
-	lang text.Lang
-	log  *slog.Logger
+	pad *held[device.PINPad]
+	log *slog.Logger
 
 	mu    sync.Mutex
 	doing payment.Message

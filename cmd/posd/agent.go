@@ -118,7 +118,7 @@ func (a *agent) devices() {
 	a.reader = &held[device.Reader]{name: "reader", url: d.Reader.Text, log: a.world.log, open: opener(readers, d.Reader.Text, a.world.log)}
 	a.pad = &held[device.PINPad]{name: "pinpad", url: d.PINPad.Text, log: a.world.log, open: opener(pinPads, d.PINPad.Text, a.world.log)}
 	a.printer = &held[device.Printer]{name: "printer", url: d.Printer.Text, log: a.world.log, open: opener(printers, d.Printer.Text, a.world.log)}
-	a.face = &face{pad: a.pad, lang: a.lang, log: a.world.log}
+	a.face = &face{pad: a.pad, log: a.world.log}
 }
 
 func (a *agent) buildLink() error {

@@ -28,7 +28,7 @@ devices:
   printer: "escpos://%s"
   insert_timeout: 20s
   eject_timeout: 5s
-store: {path: %q, device_key: %q, max_mib: 8}
+store: {path: %q, device_key: %q, max_mib: 8, payments: 1000}
 keys: {transport_key: %q}
 control: {socket: %q}
 emv:
