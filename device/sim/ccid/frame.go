@@ -72,7 +72,7 @@ func (in *input) next() (event, command) {
 	}
 	n := binary.LittleEndian.Uint32(in.buf[3:])
 	if n > maxData {
-		in.buf = nil
+		in.buf = in.buf[2:] // what follows is noise until the next SYNC
 		return spoiled, command{}
 	}
 	size := 2 + headerSize + int(n) + 1
