@@ -39,8 +39,8 @@ var (
 const (
 	DefaultMaxSize     = 32 << 20
 	MinMaxSize         = 256 << 10
-	LargestMaxSize     = 512 << 20 // mapped as a whole, on 32-bit machines too
-	pageSize           = 4096      // always: a 64 KiB page costs 15 times the writes
+	LargestMaxSize     = 1 << 30 // mapped as a whole, on 32-bit machines too
+	pageSize           = 4096    // always: a 64 KiB page costs 15 times the writes
 	defaultLockTimeout = 5 * time.Second
 )
 
@@ -256,6 +256,9 @@ func (db *DB) Path() string { return db.path }
 
 // Schema returns the schema version of the file.
 func (db *DB) Schema() int { return db.schema.Version }
+
+// Secrets returns how many records with a secret the file has room for.
+func (db *DB) Secrets() int { return len(db.slots.used) - 1 }
 
 // Size returns the bytes of the file that are in use, and its whole size.
 func (db *DB) Size() (used, size int64) {

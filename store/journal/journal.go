@@ -28,8 +28,8 @@ var (
 // DefaultLimit is how many payments a journal holds.
 const DefaultLimit = 5000
 
-// largestLimit is what a store of the default size has room and slots for.
-const largestLimit = 7500
+// spareSecrets are those of the store's secrets that a journal leaves to others.
+const spareSecrets = 16
 
 const (
 	maxSTAN  = 999_999
@@ -37,7 +37,8 @@ const (
 	maxList  = 500 // records of one List
 )
 
-// Config is what a journal needs. Limit 0 is DefaultLimit.
+// Config is what a journal needs. Limit is how many payments it holds; 0 is DefaultLimit.
+// A store holds a payment for each 4 KiB of its size, less 16: 8175 in 32 MiB.
 type Config struct {
 	DB    *store.DB
 	Limit int
@@ -73,8 +74,8 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	if cfg.Limit == 0 {
 		cfg.Limit = DefaultLimit
 	}
-	if cfg.Limit < 1 || cfg.Limit > largestLimit {
-		return nil, fmt.Errorf("journal: open: Limit %d: 1 to %d wanted", cfg.Limit, largestLimit)
+	if most := cfg.DB.Secrets() - spareSecrets; cfg.Limit < 1 || cfg.Limit > most {
+		return nil, fmt.Errorf("journal: open: Limit %d: a store of this size keeps 1 to %d payments", cfg.Limit, most)
 	}
 	j := &Journal{db: cfg.DB, limit: cfg.Limit, printed: map[payment.ID]struct{}{}}
 	if err := j.reload(ctx); err != nil {

@@ -37,7 +37,7 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t}
+	f := &fixture{t: t, limit: 200}
 	f.cfg = store.Config{
 		Path: filepath.Join(dir, "journal.db"), Key: key, Rand: random, MaxSize: 1 << 20,
 		Fail: func(p store.Point, _ uint64) error {
@@ -479,7 +479,7 @@ func TestListAndCount(t *testing.T) {
 			t.Errorf("List(%d, %v): %s, want %s", row.limit, row.before, got, row.want)
 		}
 	}
-	if n, limit := f.Count(); n != 5 || limit != DefaultLimit {
+	if n, limit := f.Count(); n != 5 || limit != 200 {
 		t.Errorf("count %d of %d", n, limit)
 	}
 }

@@ -136,7 +136,7 @@ func TestAHoleIsDamage(t *testing.T) {
 			if err := f.db.Update(func(tx *store.Tx) error { return tx.Delete(bucketRecords, keyOf(seq)) }); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Open(ctx, Config{DB: f.db}); !errors.Is(err, store.ErrDamaged) {
+			if _, err := Open(ctx, Config{DB: f.db, Limit: 200}); !errors.Is(err, store.ErrDamaged) {
 				t.Errorf("got %v, want ErrDamaged", err)
 			}
 		})
@@ -154,7 +154,7 @@ func TestARecordOfNoKnownStateIsDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(ctx, Config{DB: f.db}); !errors.Is(err, store.ErrDamaged) {
+	if _, err := Open(ctx, Config{DB: f.db, Limit: 200}); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("got %v, want ErrDamaged", err)
 	}
 }
