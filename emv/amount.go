@@ -61,8 +61,8 @@ type Amount struct {
 // String returns the amount in major units without its currency, for example
 // "12.00". The currency's exponent says how many decimals there are.
 func (a Amount) String() string {
-	sign, minor := "", a.Minor
-	if minor < 0 {
+	sign, minor := "", uint64(a.Minor)
+	if a.Minor < 0 {
 		sign, minor = "-", -minor
 	}
 	exp := a.Currency.Exponent()

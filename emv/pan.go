@@ -4,65 +4,102 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"unique"
 )
 
 // ErrPAN is the cause of every refusal of a card number.
 var ErrPAN = errors.New("not a card number")
 
 // PAN is a primary account number of 8 to 19 digits (tag 5A, data element 2). Its
-// zero value is "no card number". It prints masked, in every verb and in logs;
-// [PAN.Reveal] is the one way to the digits, and a test lists its callers.
+// zero value is "no card number", and == compares. It prints masked, in every verb and
+// in logs; [PAN.Reveal] and [PAN.Append] are the ways to the digits, and a test lists
+// their callers.
+//
+// The digits are a [hidden] number: with them in the struct itself, printing any struct
+// that has a PAN in an unexported field would print them, for package fmt calls no
+// method of such a field, and so would the trace of a crash.
 type PAN struct {
-	digits [19]byte // ASCII
+	number hidden
 	n      uint8
 }
 
+// hidden is a number behind a handle: neither fmt nor a crash trace follows a pointer
+// to a number (to an array or a struct fmt does), and equal numbers have equal handles.
+type hidden struct{ handle unique.Handle[uint64] }
+
+// maxHidden is how many digits any hidden number can have.
+const maxHidden = 19
+
+// hide reads up to maxHidden ASCII digits.
+func hide(digits []byte) hidden {
+	var number uint64
+	for _, d := range digits {
+		number = number*10 + uint64(d-'0')
+	}
+	return hidden{unique.Make(number)}
+}
+
+// show writes the number over all of dst, with zeros on its left.
+func (h hidden) show(dst []byte) {
+	if len(dst) == 0 {
+		return // the zero value has no handle
+	}
+	number := h.handle.Value()
+	for i := len(dst) - 1; i >= 0; i-- {
+		dst[i] = '0' + byte(number%10)
+		number /= 10
+	}
+}
+
 // ParsePAN reads ASCII digits. The error does not repeat them. A caller that has bytes
-// passes them as they are: a string made of them would be a copy that nobody can wipe.
+// passes them as they are: a string made of them would be one more copy.
 func ParsePAN[S string | []byte](s S) (PAN, error) {
 	if len(s) < 8 || len(s) > 19 {
 		return PAN{}, fmt.Errorf("emv: card number of %d digits: 8 to 19 wanted: %w", len(s), ErrPAN)
 	}
-	p := PAN{n: uint8(len(s))}
+	var digits [maxHidden]byte
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
 			return PAN{}, fmt.Errorf("emv: card number: position %d is no digit: %w", i+1, ErrPAN)
 		}
-		p.digits[i] = s[i]
+		digits[i] = s[i]
 	}
-	return p, nil
+	return PAN{hide(digits[:len(s)]), uint8(len(s))}, nil
 }
 
 // PANFromCN reads the compressed numeric form of tag 5A: two digits a byte, padded
 // on the right with nibbles F. EMV 4.4 Book 3, 4.3.
 func PANFromCN(b []byte) (PAN, error) {
-	digits, err := unpackCN(b)
+	var digits [20]byte
+	n, err := unpackCN(&digits, b)
 	if err != nil {
 		return PAN{}, fmt.Errorf("emv: tag 5A: %w", err)
 	}
-	return ParsePAN(digits)
+	return ParsePAN(digits[:n])
 }
 
-// unpackCN returns the digits before the padding; padding is F to the end.
-func unpackCN(b []byte) (string, error) {
+// unpackCN writes the digits before the padding and counts them; padding is F to the
+// end.
+func unpackCN(digits *[20]byte, b []byte) (int, error) {
 	if len(b) > 10 {
-		return "", fmt.Errorf("%d bytes, at most 10: %w", len(b), ErrPAN)
+		return 0, fmt.Errorf("%d bytes, at most 10: %w", len(b), ErrPAN)
 	}
-	var out [20]byte
 	n, padded := 0, false
 	for i := range 2 * len(b) {
 		nibble := b[i/2] >> (4 * (1 - i%2)) & 0xF
 		switch {
 		case nibble == 0xF:
 			padded = true
-		case padded || nibble > 9:
-			return "", fmt.Errorf("nibble %d is %X: %w", i+1, nibble, ErrPAN)
+		case padded:
+			return 0, fmt.Errorf("nibble %d after padding: %w", i+1, ErrPAN)
+		case nibble > 9:
+			return 0, fmt.Errorf("nibble %d is %X: %w", i+1, nibble, ErrPAN)
 		default:
-			out[n] = '0' + nibble
+			digits[n] = '0' + nibble
 			n++
 		}
 	}
-	return string(out[:n]), nil
+	return n, nil
 }
 
 // IsZero tells that there is no card number.
@@ -71,11 +108,23 @@ func (p PAN) IsZero() bool { return p.n == 0 }
 // Len returns the number of digits.
 func (p PAN) Len() int { return int(p.n) }
 
+// value returns the digits, zeros where there is no card number.
+func (p PAN) value() (digits [maxHidden]byte) {
+	p.number.show(digits[:p.n])
+	return digits
+}
+
 // Reveal returns all digits.
-func (p PAN) Reveal() string { return string(p.digits[:p.n]) }
+func (p PAN) Reveal() string {
+	digits := p.value()
+	return string(digits[:p.n])
+}
 
 // Append appends the digits to dst, for callers that wipe their buffer.
-func (p PAN) Append(dst []byte) []byte { return append(dst, p.digits[:p.n]...) }
+func (p PAN) Append(dst []byte) []byte {
+	digits := p.value()
+	return append(dst, digits[:p.n]...)
+}
 
 // Masked returns the first six and last four digits with stars between, the most
 // that a receipt or a screen may show. Fewer than 13 digits show the last four only.
@@ -83,7 +132,7 @@ func (p PAN) Masked() string {
 	if p.n == 0 {
 		return ""
 	}
-	out := p.digits
+	out := p.value()
 	first := 6
 	if p.n < 13 {
 		first = 0
@@ -112,11 +161,18 @@ func (p PAN) MarshalJSON() ([]byte, error) {
 }
 
 // Track2 is Track 2 Equivalent Data (tag 57) or track 2 as read from the stripe,
-// 37 characters at most: digits, and 'D' as separator. It prints masked.
+// 37 characters at most: digits, and 'D' as separator. It prints its length only, and
+// hides its characters as [PAN] does.
 type Track2 struct {
-	chars [37]byte // '0'..'9', 'D'
-	n     uint8
+	head, tail hidden // the digits without the separator: the first 18, and the rest
+	separator  uint8  // its index
+	n          uint8  // characters, the separator included
 }
+
+const (
+	maxTrack2  = 37 // characters
+	headDigits = 18
+)
 
 // ErrTrack is the cause of every refusal of track data.
 var ErrTrack = errors.New("not track 2 data")
@@ -149,20 +205,20 @@ func Track2FromCN(b []byte) (Track2, error) {
 }
 
 // ParseTrack2 reads digits with one separator 'D' or '='. A caller that has bytes passes
-// them as they are: a string made of them would be a copy that nobody can wipe.
+// them as they are: a string made of them would be one more copy.
 func ParseTrack2[S string | []byte](s S) (Track2, error) {
-	t := Track2{n: uint8(min(len(s), 255))}
-	if len(s) > len(t.chars) {
-		return Track2{}, fmt.Errorf("emv: track 2 of %d characters, at most 37: %w", len(s), ErrTrack)
+	if len(s) > maxTrack2 {
+		return Track2{}, fmt.Errorf("emv: track 2 of %d characters, at most %d: %w", len(s), maxTrack2, ErrTrack)
 	}
-	separators := 0
+	var buf [maxTrack2]byte
+	digits, separator, separators := buf[:0], 0, 0
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == 'D' || c == '=':
+			separator = i
 			separators++
-			t.chars[i] = 'D'
 		case c >= '0' && c <= '9':
-			t.chars[i] = c
+			digits = append(digits, c)
 		default:
 			return Track2{}, fmt.Errorf("emv: track 2: position %d is no digit: %w", i+1, ErrTrack)
 		}
@@ -170,7 +226,8 @@ func ParseTrack2[S string | []byte](s S) (Track2, error) {
 	if separators != 1 {
 		return Track2{}, fmt.Errorf("emv: track 2: %d separators, 1 wanted: %w", separators, ErrTrack)
 	}
-	return t, nil
+	cut := min(headDigits, len(digits))
+	return Track2{hide(digits[:cut]), hide(digits[cut:]), uint8(separator), uint8(len(s))}, nil
 }
 
 // IsZero tells that there is no track.
@@ -179,11 +236,31 @@ func (t Track2) IsZero() bool { return t.n == 0 }
 // Len returns the number of characters.
 func (t Track2) Len() int { return int(t.n) }
 
+// value returns the characters, zeros where there is no track.
+func (t Track2) value() (chars [maxTrack2]byte) {
+	if t.n == 0 {
+		return chars
+	}
+	digits := chars[:t.n-1]
+	cut := min(headDigits, len(digits))
+	t.head.show(digits[:cut])
+	t.tail.show(digits[cut:])
+	copy(chars[t.separator+1:t.n], chars[t.separator:])
+	chars[t.separator] = 'D'
+	return chars
+}
+
 // Reveal returns the characters, with 'D' as separator.
-func (t Track2) Reveal() string { return string(t.chars[:t.n]) }
+func (t Track2) Reveal() string {
+	chars := t.value()
+	return string(chars[:t.n])
+}
 
 // Append appends the characters to dst, for callers that wipe their buffer.
-func (t Track2) Append(dst []byte) []byte { return append(dst, t.chars[:t.n]...) }
+func (t Track2) Append(dst []byte) []byte {
+	chars := t.value()
+	return append(dst, chars[:t.n]...)
+}
 
 // String hides everything but the length.
 func (t Track2) String() string { return fmt.Sprintf("track2(%d)", t.n) }
