@@ -21,10 +21,10 @@ import (
 	"posd/host-sim/issuer"
 )
 
-// Config is what a host needs. Listen, DB, HostKeyFile, CADir, Log, Now and Rand are
-// required; [InDir] fills in the paths.
+// Config is what a host needs. DB, HostKeyFile, CADir, Log, Now and Rand are required;
+// [InDir] fills in the paths.
 type Config struct {
-	Listen      string           // host:port; port 0 takes a free one
+	Listen      string           // host:port; port 0 takes a free one; empty: for reports and enrolment only
 	DB          string           // path of the database, made where missing
 	HostKeyFile string           // master key of the security module, made where missing, mode 0600
 	CADir       string           // folder of the certificate authority, made where missing
@@ -62,7 +62,6 @@ func (c *Config) check() error {
 		name    string
 		missing bool
 	}{
-		{"Listen", c.Listen == ""},
 		{"DB", c.DB == ""},
 		{"HostKeyFile", c.HostKeyFile == ""},
 		{"CADir", c.CADir == ""},
@@ -165,6 +164,9 @@ func (h *Host) openListener() (err error) {
 	if err != nil {
 		return err
 	}
+	if h.cfg.Listen == "" {
+		return nil
+	}
 	if h.ln, err = net.Listen("tcp", h.cfg.Listen); err != nil {
 		return fmt.Errorf("hostsim: listen: %w", err)
 	}
@@ -191,8 +193,13 @@ func (h *Host) tls() (*tls.Config, error) {
 	}, nil
 }
 
-// Addr is where the host listens.
-func (h *Host) Addr() net.Addr { return h.ln.Addr() }
+// Addr is where the host listens; nil for one that does not.
+func (h *Host) Addr() net.Addr {
+	if h.ln == nil {
+		return nil
+	}
+	return h.ln.Addr()
+}
 
 // CA returns the certificate (PEM) that terminals check the host's with.
 func (h *Host) CA() []byte { return h.ca.PEM() }
@@ -200,6 +207,9 @@ func (h *Host) CA() []byte { return h.ca.PEM() }
 // Run serves until ctx ends; then it stops accepting, answers what it has read, flushes,
 // closes, and returns nil. It runs once.
 func (h *Host) Run(ctx context.Context) error {
+	if h.ln == nil {
+		return errors.New("hostsim: run: no address to listen on")
+	}
 	h.cfg.Log.Info("listening", "address", h.Addr().String())
 	defer h.cfg.Log.Info("stopped")
 	return h.listener.Serve(ctx, h.ln)

@@ -3,6 +3,7 @@ package hostsim
 import (
 	"context"
 
+	"posd/emv"
 	"posd/host-sim/acquirer"
 	"posd/host-sim/db"
 	"posd/host-sim/estate"
@@ -25,13 +26,15 @@ type Balance struct {
 	Opening   int64
 	Ledger    int64 // balance of the books
 	Available int64 // balance and credit line
-	PINTries  int   // wrong PINs left
+	Currency  emv.Currency
+	PINTries  int // wrong PINs left
 }
 
 // MerchantBalance is what the host owes a merchant, in minor units.
 type MerchantBalance struct {
 	MID, Name string
 	Balance   int64
+	Currency  emv.Currency
 }
 
 // TerminalInfo is a terminal without its keys.
@@ -64,7 +67,7 @@ func (h *Host) Balances(ctx context.Context) (out []Balance, err error) {
 			if err != nil {
 				return err
 			}
-			out = append(out, Balance{c.Masked, c.PSN, c.Status, a.Opening, a.Balance, a.Available(), c.Tries})
+			out = append(out, Balance{c.Masked, c.PSN, c.Status, a.Opening, a.Balance, a.Available(), a.Currency, c.Tries})
 		}
 		return nil
 	})
@@ -83,7 +86,7 @@ func (h *Host) Merchants(ctx context.Context) (out []MerchantBalance, err error)
 			if err != nil {
 				return err
 			}
-			out = append(out, MerchantBalance{m.MID, m.Name, a.Balance})
+			out = append(out, MerchantBalance{m.MID, m.Name, a.Balance, a.Currency})
 		}
 		return nil
 	})
