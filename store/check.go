@@ -95,7 +95,7 @@ func (db *DB) sweep() error {
 	live := make([]bool, len(db.slots.used))
 	err := db.read(func(tx *Tx) error {
 		return tx.everyRecord(func(_ string, _, sealed []byte) error {
-			if n := slotOf(sealed); int(n) < len(live) {
+			if n := slotOf(sealed); uint64(n) < uint64(len(live)) {
 				live[n] = true
 			}
 			return nil

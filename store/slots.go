@@ -102,7 +102,7 @@ func (s *slots) write(n uint32, content []byte) error {
 
 // key returns the data key in a slot; ErrNoSecret if it was wiped.
 func (s *slots) key(n uint32) ([]byte, error) {
-	if n == 0 || int(n) >= len(s.used) {
+	if n == 0 || uint64(n) >= uint64(len(s.used)) {
 		return nil, fmt.Errorf("slot %d of %d: %w", n, len(s.used), ErrDamaged)
 	}
 	slot := make([]byte, slotSize)
