@@ -12,13 +12,13 @@ import (
 // markErrors has the kernel mark bytes with parity or framing errors as FF 00 xx, a
 // break as FF 00 00 and a true FF as FF FF. termios(3), PARMRK.
 func markErrors(fd int) error {
-	t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
 		return err
 	}
 	t.Iflag |= unix.INPCK | unix.PARMRK
 	t.Iflag &^= unix.IGNPAR | unix.ISTRIP
-	return unix.IoctlSetTermios(fd, unix.TCSETS2, t)
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
 // marks takes the kernel's marks out of what it read.
