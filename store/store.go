@@ -248,7 +248,9 @@ func (db *DB) flush() error {
 func (db *DB) Stats() Stats {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	return db.stats
+	s := db.stats
+	s.Bytes += db.slots.bytes
+	return s
 }
 
 // Path returns the path of the file.
