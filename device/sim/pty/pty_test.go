@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"posd/device/sim/pty"
 )
 
@@ -75,5 +77,33 @@ func TestCloseEndsTheSlave(t *testing.T) {
 	p.Close()
 	if n, err := slave.Read(make([]byte, 1)); err == nil {
 		t.Fatalf("read %d bytes of a closed pair", n)
+	}
+}
+
+// A driver that was killed can leave exclusive use and unread input behind.
+func TestReleaseFreesWhatAKilledDriverLeft(t *testing.T) {
+	p := open(t)
+	slave, err := os.OpenFile(p.Path(), os.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	if err := unix.IoctlSetInt(int(slave.Fd()), unix.TIOCEXCL, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.Port.Write([]byte("unread"))
+	if err := p.Release(); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := unix.IoctlGetInt(int(slave.Fd()), unix.TIOCINQ)
+	if err != nil || waiting != 0 {
+		t.Errorf("%d bytes unread, %v", waiting, err)
+	}
+	excl, err := unix.IoctlGetInt(int(slave.Fd()), unix.TIOCGEXCL)
+	if errors.Is(err, unix.ENOSYS) {
+		t.Skip("TIOCGEXCL is not implemented here, as under qemu-user")
+	}
+	if err != nil || excl != 0 {
+		t.Errorf("exclusive use %d, %v", excl, err)
 	}
 }
