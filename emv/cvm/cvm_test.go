@@ -96,6 +96,30 @@ func TestEvaluateKeepsError(t *testing.T) {
 	}
 }
 
+// TestMethods: names, and what is enciphered or signed.
+func TestMethods(t *testing.T) {
+	for _, row := range []struct {
+		m                            Method
+		name                         string
+		offline, enciphered, signing bool
+	}{
+		{Fail, "fail CVM processing", false, false, false},
+		{PlaintextPIN, "plaintext PIN", true, false, false},
+		{OnlinePIN, "online PIN", false, false, false},
+		{PlaintextPINAndSignature, "plaintext PIN and signature", true, false, true},
+		{EncipheredPIN, "enciphered PIN", true, true, false},
+		{EncipheredPINAndSignature, "enciphered PIN and signature", true, true, true},
+		{Signature, "signature", false, false, true},
+		{NoCVM, "no CVM", false, false, false},
+		{0x20, "CVM 20", false, false, false},
+	} {
+		m := row.m
+		if m.String() != row.name || m.OfflinePIN() != row.offline || m.Enciphered() != row.enciphered || m.Signs() != row.signing {
+			t.Errorf("%v: offline %v, enciphered %v, signs %v", m, m.OfflinePIN(), m.Enciphered(), m.Signs())
+		}
+	}
+}
+
 func FuzzList(f *testing.F) {
 	f.Add([]byte{0, 0, 7, 0xD0, 0, 0, 1, 0xF4, 0x41, 3, 0x1F, 0}, byte(0xF8), uint64(1000))
 	f.Add(make([]byte, 8), byte(0), uint64(0))

@@ -138,7 +138,6 @@ func (s *session) generate(ctx context.Context, kind emv.Cryptogram, list tlv.Ta
 	if a.data, err = s.dolData(list, cdol); err != nil {
 		return a, err
 	}
-	s.objects.drop(cryptogramTags[:]...)
 	resp, err := s.sendGenerate(ctx, kind, a)
 	if err != nil {
 		return a, err

@@ -36,8 +36,8 @@ const (
 // kind returns what the card decided.
 func (c cryptogram) kind() emv.Cryptogram { return emv.Cryptogram(c.cid & kindBits) }
 
-// cryptogramTags are the objects of an answer: those of the last answer are dropped
-// before the next is asked for.
+// cryptogramTags are the objects of an answer. Those of the answer before are dropped
+// when a new one has come, whole: a card that is pulled leaves the old ones standing.
 var cryptogramTags = [...]tlv.Tag{
 	tag.CryptogramInformationData, tag.ATC, tag.ApplicationCryptogram, tag.IssuerApplicationData, tag.SDAD,
 }
@@ -168,8 +168,10 @@ func (s *session) checkCDA(a *answered) error {
 	return nil
 }
 
-// takeCryptogram puts the answer's objects into the store.
+// takeCryptogram puts the answer's objects into the store, in place of those of the
+// answer before.
 func (s *session) takeCryptogram(a *answered) {
+	s.objects.drop(cryptogramTags[:]...)
 	keep := func(t tlv.Tag, v []byte) { s.objects.put(tlv.Object{Tag: t, Value: s.objects.keep(v)}) }
 	keep(tag.CryptogramInformationData, []byte{a.cid})
 	keep(tag.ATC, binary.BigEndian.AppendUint16(nil, a.atc))

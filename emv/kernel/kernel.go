@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"posd/emv"
-	"posd/emv/oda"
 	"posd/emv/tag"
 	"posd/emv/tlv"
 )
@@ -32,7 +31,7 @@ func New(cfg Config) (*Kernel, error) {
 		}
 	}
 	for i, key := range cfg.CAKeys {
-		if err := checkKey(key); err != nil {
+		if err := key.Check(); err != nil {
 			return nil, fmt.Errorf("kernel: new: Config.CAKeys[%d]: %w", i, err)
 		}
 	}
@@ -69,17 +68,6 @@ func (a Application) check() error {
 				return fmt.Errorf("%s: %w", list.name, err)
 			}
 		}
-	}
-	return nil
-}
-
-// checkKey finds a key that no card's certificate could have come from.
-func checkKey(k oda.CAKey) error {
-	if n := len(k.Modulus); n < 64 || n > 248 {
-		return fmt.Errorf("modulus of %d bytes, 64 to 248 wanted", n)
-	}
-	if n := len(k.Exponent); n < 1 || n > 3 {
-		return fmt.Errorf("exponent of %d bytes, 1 to 3 wanted", n)
 	}
 	return nil
 }

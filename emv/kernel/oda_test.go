@@ -149,7 +149,7 @@ func TestAuthenticationData(t *testing.T) {
 		{"no CA index", func(f *fake) { f.on(record, "700A9F3201039204E16869C59000") }, nil, true},
 		{"no issuer exponent", func(f *fake) { f.on(record, "70098F01019204E16869C59000") }, nil, true},
 		{"CA key has expired", nil, func(c *Config) { c.CAKeys[0].Expires = time.Date(2026, 7, 31, 0, 0, 0, 0, time.UTC) }, false},
-		{"no such CA key", nil, func(c *Config) { c.CAKeys[0].Index = 0x77 }, false},
+		{"no such CA key", nil, func(c *Config) { c.CAKeys[0].Index, c.CAKeys[0].SHA1 = 0x77, nil }, false},
 		{"DDOL without unpredictable number", nil, func(c *Config) { c.Applications[0].DefaultDDOL = unhex("9F0206") }, false},
 		{"no DDOL at all", nil, func(c *Config) { c.Applications[0].DefaultDDOL = nil }, false},
 	} {

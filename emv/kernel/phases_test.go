@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"posd/emv"
 	"posd/emv/apdu"
+	"posd/emv/oda"
 	"posd/emv/tag"
 )
 
@@ -161,6 +163,10 @@ func TestNewChecks(t *testing.T) {
 		{"9F40", func(c *Config) { c.Data[tag.AdditionalTerminalCapabilities] = []byte{1} }},
 		{"9F35", func(c *Config) { c.Data[tag.TerminalType] = []byte{0x27} }},
 		{"9F1A", func(c *Config) { c.Data[tag.TerminalCountryCode] = []byte{0x0F, 0xFF} }},
+		{"Config.CAKeys[0]", func(c *Config) { c.CAKeys = []oda.CAKey{{Modulus: make([]byte, 8), Exponent: []byte{3}}} }},
+		{"Config.CAKeys[0]", func(c *Config) {
+			c.CAKeys = []oda.CAKey{{Modulus: bytes.Repeat([]byte{0xFF}, 128), Exponent: []byte{3}, SHA1: make([]byte, 20)}}
+		}},
 		{"Config.OnlineTags is empty", func(c *Config) { c.OnlineTags = nil }},
 		{"Config.ScriptLimit", func(c *Config) { c.ScriptLimit = -1 }},
 	} {
@@ -185,6 +191,29 @@ func TestNewChecks(t *testing.T) {
 		u := newSetup(plain())
 		row.change(&u.tx)
 		if _, err := u.try(t); err == nil || !strings.Contains(err.Error(), row.says) {
+			t.Errorf("%s: %v", row.says, err)
+		}
+	}
+}
+
+// TestRunChecksPorts: a missing port is our caller's bug and has its name.
+func TestRunChecksPorts(t *testing.T) {
+	u := newSetup(plain())
+	k, err := New(u.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		says   string
+		card   Card
+		holder Cardholder
+		issuer Issuer
+	}{
+		{"no card port", nil, u.holder, u.issuer},
+		{"no cardholder port", u.card, nil, u.issuer},
+		{"no issuer port", u.card, u.holder, nil},
+	} {
+		if _, err := k.Run(context.Background(), u.tx, row.card, row.holder, row.issuer); err == nil || !strings.Contains(err.Error(), row.says) {
 			t.Errorf("%s: %v", row.says, err)
 		}
 	}

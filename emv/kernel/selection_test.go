@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ func TestDirectory(t *testing.T) {
 		{"record that cannot be read", fciOfPSE, []string{good, "6985"}, true},
 		{"empty directory", fciOfPSE, []string{"6A83"}, true},
 		{"record without 61", fciOfPSE, []string{"70009000"}, true},
+		{"record without 61 before a good one", fciOfPSE, []string{"70009000", good, "6A83"}, true},
 		{"record without 70", fciOfPSE, []string{good[4:], "6A83"}, true},
 		{"entry without AID", fciOfPSE, []string{object(0x70, object(0x61, "500441424344")) + "9000", "6A83"}, true},
 		{"entry without label", fciOfPSE, []string{object(0x70, object(0x61, "4F08"+aid)) + "9000", "6A83"}, true},
@@ -340,6 +342,9 @@ func TestRecords(t *testing.T) {
 		}
 		if first := u.card.sentWith("80AE80"); row.outcome == emv.Approved && !strings.Contains(first[0], "8000000000") {
 			t.Errorf("%s: TVR of the card's making: %s", row.situation, first)
+		}
+		if row.outcome == emv.Approved && !bytes.Contains(u.issuer.got.ICC, unhex("82021C00")) {
+			t.Errorf("%s: an AIP from a record: %X", row.situation, u.issuer.got.ICC)
 		}
 	}
 }

@@ -313,6 +313,24 @@ func TestIssuerPortBroken(t *testing.T) {
 	}
 }
 
+// TestFreshCryptogramTags: point 36. What the second answer does not bring, the first
+// does not lend it; and a card pulled at the second leaves the first standing.
+func TestFreshCryptogramTags(t *testing.T) {
+	tags := []tlv.Tag{tag.ATC, tag.IssuerApplicationData, tag.ApplicationCryptogram}
+	u := newSetup(plain())
+	u.cfg.CompletionTags = tags
+	u.card.on("80AE40", "7714 9F270140 9F36020043 9F2608C0FFEE0000000002 9000")
+	if r := u.run(t); fmt.Sprintf("%X", r.ICC) != "9F36020043"+"9F2608C0FFEE0000000002" {
+		t.Errorf("completion %X", r.ICC)
+	}
+	u = newSetup(plain())
+	u.cfg.CompletionTags = tags
+	u.card.pullAt = 6
+	if r, err := u.try(t); err == nil || fmt.Sprintf("%X", r.ICC) != "9F36020042"+"9F100707010103A00000"+"9F2608C0FFEE0000000001" {
+		t.Errorf("after a pulled card: %X, %v", r.ICC, err)
+	}
+}
+
 // TestDefaultTDOL: point 4. A CDOL that asks for the hash, a card without TDOL: the bit
 // is in the TVR that the same command carries.
 func TestDefaultTDOL(t *testing.T) {
