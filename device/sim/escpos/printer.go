@@ -228,3 +228,6 @@ func (p *Printer) Unknown() int {
 	defer p.mu.Unlock()
 	return p.unknown
 }
+
+// Slips is the paper, parted at its cuts, as text: see [Slips].
+func (p *Printer) Slips() []string { return Slips(p.Paper(), p.config.Columns) }

@@ -44,3 +44,24 @@ func Columns(text string) (n int) {
 	}
 	return n
 }
+
+// Slips parts paper at its cuts and returns each slip as text, empty lines at its end
+// left out. What follows the last cut is a slip as well, unless it is empty.
+func Slips(paper []Line, columns int) (slips []string) {
+	var slip []Line
+	end := func() {
+		if text := strings.TrimRight(strings.Join(Text(slip, columns), "\n"), " \n"); text != "" {
+			slips = append(slips, text)
+		}
+		slip = nil
+	}
+	for _, l := range paper {
+		if l.Cut {
+			end()
+			continue
+		}
+		slip = append(slip, l)
+	}
+	end()
+	return slips
+}
