@@ -102,6 +102,55 @@ func TestChooseMethod(t *testing.T) {
 	}
 }
 
+// TestSignedRecords: points 13 and 15, what of a record is signed.
+func TestSignedRecords(t *testing.T) {
+	whole, content := []byte{0x70, 0x01, 0xAA}, []byte{0xAA}
+	for _, row := range []struct {
+		situation string
+		sfi       byte
+		err       error
+		want      string
+		broken    bool
+	}{
+		{"file 1", 1, nil, "AA", false},
+		{"file 10", 10, nil, "AA", false},
+		{"file 11", 11, nil, "7001AA", false},
+		{"file 30", 30, nil, "7001AA", false},
+		{"file 11, no template 70", 11, tlv.ErrTag, "", true},
+	} {
+		var r records
+		r.sign(row.sfi, whole, content, row.err)
+		if got := fmt.Sprintf("%X", r.static); got != row.want || r.staticBroken != row.broken {
+			t.Errorf("%s: %s, broken %v", row.situation, got, r.staticBroken)
+		}
+	}
+}
+
+// TestStaticData: point 15, with and without tag list.
+func TestStaticData(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		list      []byte
+		broken    bool
+		want      string
+	}{
+		{"no tag list", nil, false, "AABB"},
+		{"tag list 82", []byte{0x82}, false, "AABB1C00"},
+		{"82 twice", []byte{0x82, 0x82}, false, ""},
+		{"another tag", []byte{0x94}, false, ""},
+		{"broken record", []byte{0x82}, true, ""},
+	} {
+		s := newSession(&Kernel{}, Transaction{}, nil, nil, nil)
+		s.records.static, s.records.staticBroken = []byte{0xAA, 0xBB}, row.broken
+		s.objects.put(tlv.Object{Tag: tag.AIP, Value: []byte{0x1C, 0x00}})
+		s.objects.put(tlv.Object{Tag: tag.SDATagList, Value: row.list})
+		got, err := s.staticData()
+		if fmt.Sprintf("%X", got) != row.want || (err != nil) != (row.want == "") {
+			t.Errorf("%s: %X, %v", row.situation, got, err)
+		}
+	}
+}
+
 // TestValidity: point 23.
 func TestValidity(t *testing.T) {
 	on := time.Date(2026, 8, 1, 23, 59, 59, 0, time.UTC)
