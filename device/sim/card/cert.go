@@ -99,7 +99,7 @@ func packDigits(digits string, n int) []byte {
 
 // checkKeys tells whether each key's signature can hold what it must.
 func (a *Application) checkKeys() error {
-	if !a.ODA.SDA && !a.ODA.DDA && !a.ODA.CDA {
+	if !a.ODA.any() {
 		return nil
 	}
 	if a.CAKey == nil || a.IssuerKey == nil {

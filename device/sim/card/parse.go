@@ -263,6 +263,9 @@ func parseDate(s string) (out [3]byte, err error) {
 		}
 		t = t.AddDate(0, 1, -1)
 	}
+	if t.Year() < 1950 || t.Year() > 2049 { // what two digits can say. EMV 4.4 Book 4, 6.7.3
+		return out, fmt.Errorf("%q: a year from 1950 to 2049 wanted", s)
+	}
 	b, _ := hex.DecodeString(t.Format("060102"))
 	copy(out[:], b)
 	return out, nil

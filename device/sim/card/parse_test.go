@@ -111,8 +111,12 @@ func FuzzParse(f *testing.F) {
 		f.Add(text(f, name))
 	}
 	f.Add(minimal)
+	keys, err := cards.Keys()
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := cards.Parse("fuzz.card", []byte(text))
+		p, err := card.Parse("fuzz.card", []byte(text), keys)
 		if err != nil {
 			if !errors.Is(err, card.ErrFile) {
 				t.Errorf("%v is no ErrFile", err)

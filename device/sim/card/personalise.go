@@ -130,7 +130,7 @@ func (a *Application) personalise() error {
 		return err
 	}
 	signed := 0
-	if a.CAKey != nil {
+	if a.ODA.any() {
 		signed = len(records)
 		if a.files[sfiKeys], err = packEach(a.keyObjects(a.signedData(static))); err != nil {
 			return err
@@ -184,7 +184,7 @@ func (a *Application) staticObjects() []object {
 	if a.ODA.DDA {
 		objects = append(objects, object{Tag: tagDDOL, Value: a.DDOL})
 	}
-	if a.CAKey != nil {
+	if a.ODA.any() {
 		objects = append(objects, object{Tag: tagStaticTags, Value: []byte{byte(tagAIP)}})
 	}
 	return append(objects, a.Extra...)

@@ -37,6 +37,8 @@ func (p *Profile) GoString() string { return p.String() }
 // ODA is the set of methods of offline data authentication that an application has.
 type ODA struct{ SDA, DDA, CDA bool }
 
+func (o ODA) any() bool { return o.SDA || o.DDA || o.CDA }
+
 // IssuerAuth says how the card takes the issuer's cryptogram.
 type IssuerAuth uint8
 
