@@ -3,8 +3,8 @@
 //
 // Three words to know:
 //
-//   - a [PAN] or a [Track2] hides itself: printing it masks it, and one method,
-//     Reveal, shows it;
+//   - a [PAN] or a [Track2] hides itself: printing it masks it, and Reveal and Append
+//     show it to the callers that testdata/reveal.txt lists;
 //   - a [TVR] bit carries its byte, so that it cannot be set in the wrong one;
 //   - an [Amount] is a count of minor units with its currency; there is no
 //     floating point anywhere.

@@ -211,11 +211,12 @@ func compute(r *in) ([]byte, error) {
 }
 
 func computeMAC(r *in, key, data string, padding Padding) ([]byte, error) {
+	length := 8
 	if r.v.Input["length"] != nil {
-		return nil, errors.New("a length, which this test does not handle")
+		length = r.number("length")
 	}
 	mac, err := MAC(r.bytes(key), r.bytes(data), padding)
-	return mac[:], err
+	return mac[:min(max(length, 0), 8)], err
 }
 
 func computeCard(r *in, name, method string) ([]byte, error) {

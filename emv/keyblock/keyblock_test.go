@@ -72,6 +72,11 @@ func TestECBRefusesLengths(t *testing.T) {
 	if _, err := CheckValue(good[:9]); !errors.Is(err, ErrKey) {
 		t.Errorf("check value of 9 bytes: %v", err)
 	}
+	for n, want := range map[int]error{8: nil, 16: nil, 24: nil, 0: ErrKey, 9: ErrKey, 32: ErrKey} {
+		if _, err := NewCipher(make([]byte, n)); !errors.Is(err, want) {
+			t.Errorf("cipher of %d bytes: %v", n, err)
+		}
+	}
 }
 
 // NIST SP 800-38B, examples D.1 (AES-128) and D.4 (three-key TDES).

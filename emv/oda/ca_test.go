@@ -97,6 +97,9 @@ func TestPublishedKeys(t *testing.T) {
 	checked, refused := 0, 0
 	for _, k := range file.Keys {
 		key := CAKey{RID: [5]byte(unhex(t, k.RID)), Index: unhex(t, k.Index)[0], Modulus: unhex(t, k.Modulus), Exponent: unhex(t, k.Exponent), SHA1: unhex(t, k.SHA1)}
+		if sum := key.Checksum(); !bytes.Equal(sum[:], key.SHA1) {
+			t.Errorf("%s %s: checksum %X, want %s", k.RID, k.Index, sum, k.SHA1)
+		}
 		err := key.Check()
 		switch {
 		case k.Exponent == "02":

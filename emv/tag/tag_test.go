@@ -128,3 +128,14 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestWords(t *testing.T) {
+	for got, want := range map[string]string{
+		N.String(): "n", CN.String(): "cn", B.String(): "b", A.String(): "a", AN.String(): "an", ANS.String(): "ans", Format(9).String(): "format 9",
+		ICC.String(): "ICC", Terminal.String(): "terminal", Issuer.String(): "issuer", Source(0).String(): "nobody", Source(9).String(): "source 9",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
