@@ -130,6 +130,9 @@ func TestVERIFYData(t *testing.T) {
 		if e.Command != nil {
 			traced = append(traced, fmt.Sprintf("%X", e.Command.Append(nil)))
 		}
+		if e.Response != nil {
+			traced = append(traced, fmt.Sprintf("%X", e.Response.Append(nil)))
+		}
 	}
 	u.run(t)
 	if got := u.card.sentWith("0020"); len(got) != 1 || got[0] != "0020008008241234FFFFFFFFFF" {

@@ -198,13 +198,22 @@ func (s *session) choose(ctx context.Context) (Phase, error) {
 // enter notes the selected application and takes its FCI.
 func (s *session) enter(c listed, f fci) {
 	s.objects.reset()
-	for obj, err := range tlv.All(f.proprietary) {
-		if err == nil && believed(obj.Tag, tag.FCIProprietaryTemplate) {
+	s.takeFCI(f.proprietary, tag.FCIProprietaryTemplate)
+	s.objects.put(tlv.Object{Tag: tag.DFName, Value: f.name})
+	s.chosen = choice{app: c.app, candidate: c.Candidate, preferred: c.preferred}
+}
+
+// takeFCI puts the objects of the proprietary template, and of the issuer's in it, into
+// the store. parseFCI has checked that they can be read.
+func (s *session) takeFCI(content []byte, template tlv.Tag) {
+	for obj := range tlv.All(content) {
+		switch {
+		case obj.Tag == tag.FCIIssuerDiscretionaryData && template == tag.FCIProprietaryTemplate:
+			s.takeFCI(obj.Value, obj.Tag)
+		case !obj.Tag.Constructed() && believed(obj.Tag, template):
 			s.objects.put(obj)
 		}
 	}
-	s.objects.put(tlv.Object{Tag: tag.DFName, Value: f.name})
-	s.chosen = choice{app: c.app, candidate: c.Candidate, preferred: c.preferred}
 }
 
 // pick returns the index of the candidate to select: the only one, unless it wants the

@@ -292,10 +292,12 @@ func TestOptions(t *testing.T) {
 // TestPDOL: points 4 and 12.
 func TestPDOL(t *testing.T) {
 	u := newSetup(plain())
-	u.card.on(select_, fciOf(aid, "9F3810 9F1A02 9F0203 5F2A02 5A04 6F02 DF7902"))
+	u.cfg.Data[0xE1] = []byte{0x11, 0x22}
+	u.card.on(select_, fciOf(aid, "9F3813 9F1A02 9F0203 5F2A02 5A04 E102 DF7902 9F4D02", "BF0C05 9F4D02 0B0A"))
 	u.run(t)
-	// country, the low digits of the amount, currency; nothing for PAN, a template, an unknown tag
-	if got := u.card.sentWith("80A8")[0]; got != "80A8000011830F0156"+"001200"+"0156"+"00000000"+"0000"+"0000"+"00" {
+	// Country, the low digits of the amount, currency; nothing for a PAN not yet read, a
+	// template, an unknown tag; and what the issuer put into the FCI.
+	if got := u.card.sentWith("80A8")[0]; got != "80A80000138311"+"0156"+"001200"+"0156"+"00000000"+"0000"+"0000"+"0B0A"+"00" {
 		t.Errorf("sent %s", got)
 	}
 }
