@@ -47,51 +47,93 @@ func isBCD(b byte) bool { return b>>4 <= 9 && b&0xF <= 9 }
 // appendPacked appends digits two to a byte; hex allows A to F as well. An odd number
 // is padded with a nibble 0, in front where right is set.
 func appendPacked(dst, chars []byte, hex, right bool) ([]byte, error) {
-	high := true
-	if right && len(chars)%2 == 1 {
-		dst, high = append(dst, 0), false
+	limit := nibbleLimit(hex)
+	rest := chars
+	if right && len(rest)%2 == 1 {
+		n := unhex[rest[0]]
+		if n > limit {
+			return dst, notDigit(chars, limit)
+		}
+		dst, rest = append(dst, n), rest[1:]
 	}
-	for i, c := range chars {
-		n := unhex[c]
-		if n == notHex || n > 9 && !hex {
-			return dst, fmt.Errorf("position %d is no digit: %w", i+1, ErrValue)
+	for ; len(rest) > 1; rest = rest[2:] {
+		high, low := unhex[rest[0]], unhex[rest[1]]
+		if high > limit || low > limit {
+			return dst, notDigit(chars, limit)
 		}
-		if high {
-			dst = append(dst, n<<4)
-		} else {
-			dst[len(dst)-1] |= n
+		dst = append(dst, high<<4|low)
+	}
+	if len(rest) == 1 {
+		n := unhex[rest[0]]
+		if n > limit {
+			return dst, notDigit(chars, limit)
 		}
-		high = !high
+		dst = append(dst, n<<4)
 	}
 	return dst, nil
 }
 
-// unpack writes n digits of packed into chars, which has room for them, and checks the
-// pad nibble.
-func unpack(chars, packed []byte, n int, hex, right bool) error {
-	skip := 0
-	if n%2 == 1 && right {
-		skip = 1
-	}
-	limit := byte(9)
+// nibbleLimit is the highest nibble that is allowed.
+func nibbleLimit(hex bool) byte {
 	if hex {
-		limit = 15
+		return 15
+	}
+	return 9
+}
+
+func notDigit(chars []byte, limit byte) error {
+	for i, c := range chars {
+		if unhex[c] > limit {
+			return fmt.Errorf("position %d is no digit: %w", i+1, ErrValue)
+		}
+	}
+	return ErrValue
+}
+
+// unpack writes n digits of packed into chars, which has room for them, and checks the
+// pad nibble. len(packed) is half of n, rounded up.
+func unpack(chars, packed []byte, n int, hex, right bool) error {
+	limit := nibbleLimit(hex)
+	rest, out := packed, chars[:n]
+	if right && n%2 == 1 {
+		if rest[0]>>4 != 0 || rest[0] > limit {
+			return badNibble(packed, n, right, limit)
+		}
+		out[0] = hexDigits[rest[0]]
+		rest, out = rest[1:], out[1:]
+	}
+	for ; len(out) > 1; rest, out = rest[1:], out[2:] {
+		high, low := rest[0]>>4, rest[0]&0xF
+		if high > limit || low > limit {
+			return badNibble(packed, n, right, limit)
+		}
+		out[0], out[1] = hexDigits[high], hexDigits[low]
+	}
+	if len(out) == 1 {
+		if rest[0]&0xF != 0 || rest[0]>>4 > limit {
+			return badNibble(packed, n, right, limit)
+		}
+		out[0] = hexDigits[rest[0]>>4]
+	}
+	return nil
+}
+
+// badNibble says which nibble it is that unpack does not like.
+func badNibble(packed []byte, n int, right bool, limit byte) error {
+	pad := n + 1
+	if right {
+		pad = 1
 	}
 	for i := range 2 * len(packed) {
 		nibble := packed[i/2] >> (4 * (1 - i%2)) & 0xF
-		at := i - skip
-		if at < 0 || at >= n {
-			if nibble != 0 {
-				return fmt.Errorf("pad nibble is %X: %w", nibble, ErrValue)
-			}
-			continue
-		}
-		if nibble > limit {
+		switch {
+		case n%2 == 1 && i+1 == pad && nibble != 0:
+			return fmt.Errorf("pad nibble is %X: %w", nibble, ErrValue)
+		case nibble > limit:
 			return fmt.Errorf("nibble %d is %X: %w", i+1, nibble, ErrValue)
 		}
-		chars[at] = hexDigits[nibble]
 	}
-	return nil
+	return ErrValue
 }
 
 const (

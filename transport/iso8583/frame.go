@@ -15,11 +15,10 @@ const MaxFrame = 2048
 // frames, ErrTruncated where it ends inside one, and ErrTooLong before it reads anything
 // of a frame above MaxFrame. After an error the stream has lost its place.
 func ReadFrame(r io.Reader, buf []byte) ([]byte, error) {
-	var prefix [2]byte
-	head := prefix[:]
-	if cap(buf) >= 2 { // spares the allocation: prefix escapes into the reader
-		head = buf[:2]
+	if cap(buf) < 2 {
+		buf = make([]byte, 2)
 	}
+	head := buf[:2]
 	if n, err := io.ReadFull(r, head); err != nil {
 		return nil, readError("length", n, 2, err)
 	}
