@@ -127,6 +127,9 @@ func TestPartial(t *testing.T) {
 				u.card.on(next, row.next...)
 			}
 			u.run(t)
+			if n := len(u.card.sentWith(next)); n > len(row.next) && row.situation != "without end" {
+				t.Errorf("asked %d times for the next one", n)
+			}
 			var got []string
 			for _, c := range u.candidates() {
 				got = append(got, fmt.Sprintf("%X", c.AID[5:]))
