@@ -54,7 +54,9 @@
 // but EOT is content. Characters that the pad does not have are shown as a question mark.
 // A null PIN is told by the digits 00.
 //
-// Sources: public programmer's manuals: VeriFone PINpad 1000SE (22903), UIC PP791
-// (PM0103-U: messages 02, 04, 08, 71, 72, Z1, Z2, Z62; "Message format"). The key block
-// in 02 is of the second; the first loads clear keys, which this driver does not.
+// Sources: UIC PP791 programmer's manual (PM0103-U: "Message format", messages 02, 04, 08,
+// 71, 72, Z1, Z2, Z62), which is public and documents this protocol with TR-31 in 02; a
+// public note on the packets of PINpad 101 to 2000, in which 02 has a clear key. VeriFone's
+// own guide to the 1000SE (22903) was not at hand, and no hardware was: where they differ,
+// they are right.
 package vfpad

@@ -36,6 +36,6 @@
 //
 // What is ours: [Config]'s times; XON and XOFF in answers are skipped; control characters
 // in text are printed as question marks, so that no slip can carry a command. Sources:
-// Epson's public ESC/POS command reference, and programmer's manuals of compatible 58 mm
-// and 80 mm printers.
+// Epson's ESC/POS commands, as public manuals of compatible 58 mm and 80 mm printers give
+// them. Not tried on hardware: printers that do not answer GS r want Config.Unconfirmed.
 package escpos
