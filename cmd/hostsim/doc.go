@@ -2,6 +2,7 @@
 // itself is package posd/host-sim.
 //
 //	hostsim run            serve terminals
+//	hostsim seed FILE      add what a file has
 //	hostsim ca             show, or make, the certificate authority
 //	hostsim terminal add   enrol a terminal
 //	hostsim terminal list  list terminals

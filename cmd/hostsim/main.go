@@ -76,7 +76,7 @@ terminals (one folder of files for each new terminal).`,
 	o := &options{}
 	root.PersistentFlags().StringVar(&o.dir, "dir", "hostsim-data", "folder of everything that the host keeps")
 	root.PersistentFlags().StringVar(&o.logLevel, "log-level", "info", "what is logged to standard error: debug, info, warn, error")
-	root.AddCommand(newRun(o), newCA(o), newTerminal(o), newReport(o))
+	root.AddCommand(newRun(o), newSeed(o), newCA(o), newTerminal(o), newReport(o))
 	return root
 }
 

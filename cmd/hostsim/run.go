@@ -64,6 +64,25 @@ Faults strike after the request was posted and committed, before its answer is w
 	return cmd
 }
 
+func newSeed(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "seed FILE",
+		Short: "Add the merchants, terminals, issuer keys and cards of a file",
+		Long: `seed adds what the file has and the host has not, also while the host runs; rows that
+exist already stay as they are. The default seed, which a fresh host takes by itself, is
+an example of such a file: host-sim/seed.yaml in the source.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			h, err := o.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, h.Close()) }()
+			return (&serving{seed: args[0]}).plant(cmd.Context(), h, o.dir, cmd.OutOrStdout())
+		},
+	}
+}
+
 func (s *serving) run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) {
 	cfg, err := o.config(stderr)
 	if err != nil {
@@ -112,7 +131,7 @@ func (s *serving) plant(ctx context.Context, h *hostsim.Host, dir string, stdout
 func readSeed(path string) (string, []byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", nil, fmt.Errorf("--seed: %w", err)
+		return "", nil, fmt.Errorf("seed file: %w", err)
 	}
 	return path, text, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"posd/device"
@@ -122,7 +123,16 @@ func openVFPad(ctx context.Context, port device.Port, _ serial.URL, _ *slog.Logg
 	return pad, "", pad.Show(ctx, "")
 }
 
+// openESCPOS asks the printer for its status: that is how it is known to be there.
 func openESCPOS(ctx context.Context, port device.Port, url serial.URL, _ *slog.Logger) (device.Printer, string, error) {
-	printer, err := escpos.New(port, escpos.Config{})
+	columns, err := strconv.Atoi(cmp.Or(url.Params["columns"], "32"))
+	if err != nil || columns < 24 || columns > 64 {
+		return nil, "", fmt.Errorf("escpos: columns %q: 24 to 64 wanted", url.Params["columns"])
+	}
+	printer, err := escpos.New(port, escpos.Config{Columns: columns})
+	if err != nil {
+		return nil, "", err
+	}
+	_, err = printer.Status(ctx)
 	return printer, "", err
 }

@@ -74,8 +74,11 @@ func deviceFindings(devices []control.Device) []control.Finding {
 	}
 	var out []control.Finding
 	for _, d := range devices {
-		if d.State == "failed" {
+		switch {
+		case d.State == "failed":
 			out = append(out, codes[d.Name].With(d.Why))
+		case d.Name == "printer" && d.Why != "" && d.State == "loaded":
+			out = append(out, control.PaperOut.With(d.Why))
 		}
 	}
 	return out

@@ -53,9 +53,19 @@ func (h *held[T]) get(ctx context.Context) (T, error) {
 	return dev, fmt.Errorf("posd: %s: %w", h.name, err)
 }
 
-// failed notes an error of the device; one that is gone, or that breaks its protocol,
-// is closed, to be opened anew on the next use. It returns the error.
+// failed notes how a call ended. A device that is gone, or that breaks its protocol, is
+// closed, to be opened anew on the next use; one that wants paper, or its cover shut, is
+// kept and says so until a call succeeds. It returns the error.
 func (h *held[T]) failed(err error) error {
+	if err == nil || errors.Is(err, device.ErrPaper) || errors.Is(err, device.ErrCover) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.why = ""
+		if err != nil {
+			h.why = err.Error()
+		}
+		return err
+	}
 	if errors.Is(err, device.ErrGone) || errors.Is(err, device.ErrProtocol) || errors.Is(err, device.ErrTimeout) {
 		h.mu.Lock()
 		defer h.mu.Unlock()

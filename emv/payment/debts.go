@@ -99,10 +99,10 @@ func (t *Terminal) reverse(ctx context.Context, rec *Record) (settled, answered 
 		return false, true, err
 	}
 	delete(t.tries, rec.ID)
-	t.Log.Info("reversed", "payment", rec.ID, "tries", debt.Tries)
 	if err := t.Receipt.Print(ctx, rec, MerchantCopy); err != nil {
 		t.Log.Warn("reversal slip was not printed", "payment", rec.ID, "error", err)
 	}
+	t.Log.Info("reversed", "payment", rec.ID, "tries", debt.Tries)
 	return true, true, nil
 }
 

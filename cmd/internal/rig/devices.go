@@ -1,6 +1,8 @@
 package rig
 
 import (
+	"io"
+
 	simescpos "posd/device/sim/escpos"
 	simvfpad "posd/device/sim/vfpad"
 )
@@ -13,7 +15,16 @@ func newPad(protection []byte, pin func() string) (*simvfpad.Pad, error) {
 	})
 }
 
-func newPrinter() *simescpos.Printer { return &simescpos.Printer{} }
+// newPrinter has 58 mm paper in it.
+func newPrinter() (*simescpos.Printer, error) { return simescpos.New(simescpos.Config{}) }
 
 // Paper returns the slips that were printed, oldest first.
-func (r *Rig) Paper() []string { return nil }
+func (r *Rig) Paper() []string { return r.Printer.Slips() }
+
+// PaperPNG writes what was printed as a picture.
+func (r *Rig) PaperPNG(w io.Writer) error {
+	return simescpos.WritePNG(w, r.Printer.Paper(), paperColumns)
+}
+
+// paperColumns is the width of 58 mm paper.
+const paperColumns = 32

@@ -185,9 +185,11 @@ func (r *Rig) openAccounts(ctx context.Context) error {
 }
 
 // startDevices puts each device behind a pseudo-terminal.
-func (r *Rig) startDevices(ctx context.Context) error {
+func (r *Rig) startDevices(ctx context.Context) (err error) {
 	r.Reader = simccid.New(simccid.Config{OnEvent: r.slotEvent})
-	r.Printer = newPrinter()
+	if r.Printer, err = newPrinter(); err != nil {
+		return err
+	}
 	runs := map[string]func(context.Context, device.Port) error{
 		"reader": r.Reader.Run, "pinpad": r.Pad.Run, "printer": r.Printer.Run,
 	}
