@@ -17,5 +17,6 @@
 //
 // The package does not decide about a card (package issuer does), keeps no books
 // (package ledger does) and knows no field numbers (transport/iso8583 does). Working
-// keys and answers are sealed by package hsm. Message set: ../shared/domain/unionpay.md.
+// keys and answers are sealed by package hsm. Message set: UnionPay POS practice, as
+// the tables of transport/iso8583 have it.
 package acquirer

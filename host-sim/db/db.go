@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -32,6 +33,9 @@ type DB struct {
 // Open opens or creates the file at path and applies the migrations that it lacks.
 // Close ends it.
 func Open(ctx context.Context, path string) (*DB, error) {
+	if err := create(path); err != nil {
+		return nil, err
+	}
 	write, err := open(path, "_txlock=immediate", 1)
 	if err != nil {
 		return nil, err
@@ -45,6 +49,16 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// create makes the file where it is missing, for its owner only: SQLite gives its
+// other files the same mode.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("db: open: %w", err)
+	}
+	return f.Close()
 }
 
 func open(path, more string, conns int) (*sql.DB, error) {

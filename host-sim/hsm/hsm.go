@@ -3,7 +3,6 @@ package hsm
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -163,32 +162,10 @@ func (m *Module) use(u Usage, k Key, fn func(clear []byte) error) error {
 // KCV returns the check value of a key.
 func (m *Module) KCV(u Usage, k Key) (v keyblock.KCV, err error) {
 	err = m.use(u, k, func(clear []byte) error {
-		block, err := tdes(clear)
-		if err != nil {
-			return err
-		}
-		v = checkValue(block)
-		return nil
+		v, err = keyblock.CheckValue(clear)
+		return err
 	})
 	return v, err
-}
-
-func checkValue(block cipher.Block) (v keyblock.KCV) {
-	var b [des.BlockSize]byte
-	block.Encrypt(b[:], b[:])
-	copy(v[:], b[:])
-	return v
-}
-
-// tdes makes a cipher of a single- or double-length key.
-func tdes(key []byte) (cipher.Block, error) {
-	switch len(key) {
-	case 8:
-		return des.NewCipher(key)
-	case 16:
-		return des.NewTripleDESCipher(append(key[:16:16], key[:8]...))
-	}
-	return nil, fmt.Errorf("hsm: TDES key of %d bytes, 8 or 16 wanted", len(key))
 }
 
 // PANHash is the keyed hash by which a card is found: HMAC-SHA-256 under a key of the

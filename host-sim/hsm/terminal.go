@@ -14,6 +14,7 @@ import (
 	"posd/emv"
 	"posd/emv/keyblock"
 	"posd/emv/pinblock"
+	"posd/transport/iso8583"
 )
 
 // Layout says which working keys a sign-on brings, and how long they are.
@@ -69,20 +70,8 @@ func (m *Module) NewWorkingKeys(tmk Key, l Layout) (WorkingKeys, keyblock.Workin
 func (m *Module) export(u Usage, k, tmk Key) (out keyblock.Cryptogram, err error) {
 	err = m.use(u, k, func(clear []byte) error {
 		return m.use(TMK, tmk, func(master []byte) error {
-			own, err := tdes(clear)
-			if err != nil {
-				return err
-			}
-			wrap, err := tdes(master)
-			if err != nil {
-				return err
-			}
-			out.KCV = checkValue(own)
-			out.Bytes = make([]byte, len(clear))
-			for i := 0; i < len(clear); i += 8 {
-				wrap.Encrypt(out.Bytes[i:], clear[i:])
-			}
-			return nil
+			out, err = keyblock.WrapECB(master, clear)
+			return err
 		})
 	})
 	return out, err
@@ -96,7 +85,7 @@ func (m *Module) TrackCipher(tdk Key) (cipher.Block, error) { return m.cipherOf(
 
 func (m *Module) cipherOf(u Usage, k Key) (block cipher.Block, err error) {
 	err = m.use(u, k, func(clear []byte) error {
-		block, err = tdes(clear)
+		block, err = iso8583.NewTDES(clear)
 		return err
 	})
 	return block, err
