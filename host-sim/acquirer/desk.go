@@ -47,9 +47,15 @@ type Module interface {
 	NewWorkingKeys(tmk hsm.Key, l hsm.Layout) (hsm.WorkingKeys, keyblock.WorkingKeys, error)
 }
 
+// Store is the database: [db.DB].
+type Store interface {
+	Update(ctx context.Context, fn func(db.Tx) error) error
+	View(ctx context.Context, fn func(db.Tx) error) error
+}
+
 // DeskConfig is what a desk needs. All fields but Node are required.
 type DeskConfig struct {
-	DB         *db.DB
+	DB         Store
 	Module     Module
 	Issuer     issuer.Issuer
 	Now        func() time.Time // business clock: fields 12, 13, 15 and the ledger

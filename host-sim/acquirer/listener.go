@@ -103,8 +103,12 @@ func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
 			closeQuietly(raw)
 			return nil
 		}
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("acquirer: accept: %w", err)
+		}
+		if err != nil {
+			l.breathe(ctx, err)
+			continue
 		}
 		select {
 		case slots <- struct{}{}:
@@ -116,6 +120,21 @@ func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
 			l.cfg.Log.Warn("connection refused: too many", "from", raw.RemoteAddr().String(), "limit", cap(slots))
 			raw.Close()
 		}
+	}
+}
+
+// breathing is how long the listener waits when it can take no connection, most likely
+// for want of file descriptors.
+const breathing = 100 * time.Millisecond
+
+// breathe waits for others to finish: an error of one accept is no reason to stop.
+func (l *Listener) breathe(ctx context.Context, err error) {
+	l.cfg.Log.Error("accept failed", "err", err)
+	timer := time.NewTimer(breathing)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

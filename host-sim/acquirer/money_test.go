@@ -3,6 +3,7 @@ package acquirer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -254,5 +255,66 @@ func TestReversalRacesOriginal(t *testing.T) {
 	}
 	if got := b.trial(); !got.OK() {
 		t.Errorf("trial balance = %+v", got)
+	}
+}
+
+// shaky is a store whose commits fail, with or without the disk having taken them.
+type shaky struct {
+	Store
+	fail  int  // how many commits fail
+	taken bool // the disk has what the failed commit wrote
+}
+
+func (s *shaky) Update(ctx context.Context, fn func(db.Tx) error) error {
+	if s.fail == 0 {
+		return s.Store.Update(ctx, fn)
+	}
+	s.fail--
+	lost := fmt.Errorf("disk: %w", db.ErrCommit)
+	err := s.Store.Update(ctx, func(tx db.Tx) error {
+		if err := fn(tx); err != nil || s.taken {
+			return err
+		}
+		return lost
+	})
+	return errors.Join(err, lost)
+}
+
+// TestCommitFails: an error from a commit means "unknown". The desk asks by key, and the
+// money moves once whatever the disk did; where it cannot find out, it says nothing, and
+// the terminal reverses.
+func TestCommitFails(t *testing.T) {
+	rows := []struct {
+		name     string
+		fail     int
+		taken    bool
+		answered bool
+	}{
+		{"although the disk has it", 1, true, true},
+		{"and the disk has it not", 1, false, true},
+		{"twice", 2, true, false},
+		{"twice, and the disk has it not", 2, false, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			b := newBench(t)
+			c := b.card("6277000000000011", "123456", 10000)
+			b.desk.cfg.DB = &shaky{Store: b.db, fail: row.fail, taken: row.taken}
+			m := b.term.Sale(c, 1200)
+			code, err := b.term.Code(b, m)
+			if row.answered != (err == nil && code == "00") {
+				t.Errorf("answer %q, %v", code, err)
+			}
+			if got := b.balance(c); row.answered && got != 8800 {
+				t.Errorf("balance = %d, want 8800", got)
+			}
+			b.want(b.term.Reversal(m, "98"), "00")
+			if got := b.balance(c); got != 10000 {
+				t.Errorf("balance after the reversal = %d, want 10000", got)
+			}
+			if got := b.trial(); !got.OK() {
+				t.Errorf("trial balance = %+v", got)
+			}
+		})
 	}
 }
