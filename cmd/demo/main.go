@@ -45,7 +45,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &demo{out: stdout, cfg: rig.Config{Dir: *dir, Posd: *posd, Lang: *lang, Replace: *stay}, stay: *stay}
+	d := &demo{out: stdout, cfg: rig.Config{Dir: *dir, Posd: *posd, Lang: *lang}, stay: *stay}
 	if err := d.run(ctx); err != nil {
 		fmt.Fprintln(stderr, "demo:", err)
 		return 1
@@ -150,6 +150,7 @@ func (d *demo) title(format string, args ...any) {
 
 // leave keeps everything running and says what to try.
 func (d *demo) leave(ctx context.Context) error {
+	d.rig.PutBack(time.Second)
 	d.rig.Insert("union-rich")
 	d.say(`
 Everything is left running; interrupt (Ctrl-C) ends it. A card with money is in the

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -346,5 +347,5 @@ func (i info) public(name string) Info {
 	if i.Since.IsZero() {
 		return Info{Name: name}
 	}
-	return Info{name, hex.EncodeToString(i.KCV[:3]), i.Since}
+	return Info{name, strings.ToUpper(hex.EncodeToString(i.KCV[:3])), i.Since}
 }

@@ -119,7 +119,7 @@ func kcv(key string) string {
 	if err != nil {
 		panic(err)
 	}
-	return hex.EncodeToString(v[:3])
+	return strings.ToUpper(hex.EncodeToString(v[:3]))
 }
 
 func TestNoKeysIsAState(t *testing.T) {

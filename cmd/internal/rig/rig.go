@@ -50,8 +50,6 @@ type Config struct {
 	LogLevel      string
 	AgentLog      io.Writer // a copy of the agent's log; nil for none
 	HostLog       io.Writer // nil for none
-	// Replace puts the card back after each payment, for people who try it.
-	Replace bool
 }
 
 // Rig is the desk. Close ends everything on it.
@@ -70,7 +68,8 @@ type Rig struct {
 	group    *errgroup.Group
 
 	mu        sync.Mutex
-	current   string // the card in the slot, by name
+	current   string        // the card in the slot, by name
+	putBack   time.Duration // after which it is put back; 0 for never
 	onRequest func(mti uint16, stan uint32, tid string)
 }
 
@@ -204,17 +203,26 @@ func (r *Rig) startDevices(ctx context.Context) (err error) {
 	return nil
 }
 
-// slotEvent plays the cardholder: who takes the card when its power is off, and, for
-// people who try things, puts it back.
+// slotEvent plays the cardholder, who takes the card when its power is off.
 func (r *Rig) slotEvent(e simccid.Event) {
 	if e.Kind != simccid.PoweredOff {
 		return
 	}
-	name := r.inSlot()
 	r.Reader.Remove()
-	if r.cfg.Replace {
-		r.Reader.Insert(r.decks[name])
+	r.mu.Lock()
+	name, after := r.current, r.putBack
+	r.mu.Unlock()
+	if after > 0 {
+		time.AfterFunc(after, func() { r.Reader.Insert(r.decks[name]) })
 	}
+}
+
+// PutBack has the cardholder put the card back some time after each payment, for people
+// who try things; 0 ends that.
+func (r *Rig) PutBack(after time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.putBack = after
 }
 
 func (r *Rig) inSlot() string {
