@@ -145,7 +145,7 @@ func TestKeysOutliveARestart(t *testing.T) {
 	for _, tak := range []string{testTAK, testTAK16} {
 		t.Run(fmt.Sprintf("MAC key of %d bytes", len(tak)/2), func(t *testing.T) {
 			f := newFixture(t)
-			if info, err := f.LoadMaster(unhex(testTMK)); err != nil || info.KCV != "08d7b4" {
+			if info, err := f.LoadMaster(unhex(testTMK)); err != nil || info.KCV != "08D7B4" {
 				t.Fatalf("got %+v %v, want the KCV of unionpay_vectors.txt", info, err)
 			}
 			work := signOn(t)
@@ -158,7 +158,7 @@ func TestKeysOutliveARestart(t *testing.T) {
 				t.Errorf("%d commits, want 1", got)
 			}
 			for range 2 {
-				want := fmt.Sprintf("TMK=08d7b4 TPK=%s TAK=%s TDK=%s", kcv(testTPK), kcv(tak), kcv(testTDK))
+				want := fmt.Sprintf("TMK=08D7B4 TPK=%s TAK=%s TDK=%s", kcv(testTPK), kcv(tak), kcv(testTDK))
 				if got := f.kcvs(); got != want {
 					t.Errorf("got %s, want %s", got, want)
 				}
@@ -301,7 +301,7 @@ func block(t *testing.T, edit func(*keyblock.Header)) string {
 func TestAKeyBlockBringsTheMasterKey(t *testing.T) {
 	f := newFixture(t)
 	info, err := f.LoadMasterBlock(block(t, nil) + "\n")
-	if err != nil || info.Name != Master || info.KCV != "08d7b4" || !info.Since.Equal(clock) {
+	if err != nil || info.Name != Master || info.KCV != "08D7B4" || !info.Since.Equal(clock) {
 		t.Errorf("got %+v %v", info, err)
 	}
 }
