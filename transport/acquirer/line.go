@@ -43,12 +43,12 @@ const (
 
 // request is a frame with somebody who waits for its answer.
 type request struct {
-	key    iso8583.Key
-	fits   func(iso8583.Message) bool // tells more than the key: nil for everything
-	frame  []byte                     // with its length; wiped by the writer
-	state  atomic.Int32
-	sent   chan sent   // from the writer, one
-	answer chan answer // from the reader, one
+	key     iso8583.Key
+	message iso8583.Message
+	frame   []byte // with its length; wiped by the writer
+	state   atomic.Int32
+	sent    chan sent   // from the writer, one
+	answer  chan answer // from the reader, one
 }
 
 // sent is how the writing of a request ended.
@@ -175,15 +175,10 @@ func (n *line) receive(frame []byte) {
 
 // take returns the request that the message answers and forgets it, or nil.
 func (n *line) take(m iso8583.Message) *request {
-	switch m.(type) {
-	case *iso8583.FinancialResponse, *iso8583.ReversalResponse, *iso8583.NetworkResponse:
-	default:
-		return nil
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r := n.pending[m.Key()]
-	if r == nil || r.fits != nil && !r.fits(m) {
+	if r == nil || !answers(r.message, m) {
 		return nil
 	}
 	delete(n.pending, r.key)

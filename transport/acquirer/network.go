@@ -67,8 +67,7 @@ func (l *Link) manage(ctx context.Context, n *line, m *iso8583.NetworkRequest) (
 	if err != nil {
 		return nil, err
 	}
-	fits := func(got iso8583.Message) bool { return got.(*iso8583.NetworkResponse).Function == m.Function }
-	a, err := l.exchange(ctx, n, m.Key(), frame, fits)
+	a, err := l.exchange(ctx, n, m, frame)
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +85,13 @@ const lengthBytes = 2
 // frameBuffer returns a buffer for a request with room for its length in front.
 func frameBuffer() []byte { return make([]byte, lengthBytes, lengthBytes+iso8583.MaxFrame+16) }
 
-// exchange sends a frame, whose first two bytes are for its length, over n.
-func (l *Link) exchange(ctx context.Context, n *line, key iso8583.Key, frame []byte, fits func(iso8583.Message) bool) (answer, error) {
+// exchange sends m's frame, whose first two bytes are for its length, over n.
+func (l *Link) exchange(ctx context.Context, n *line, m iso8583.Message, frame []byte) (answer, error) {
 	size := len(frame) - lengthBytes
 	frame[0], frame[1] = byte(size>>8), byte(size)
 	l.count(func(s *Status) { s.Requests++ })
 	return n.exchange(ctx, &request{
-		key: key, fits: fits, frame: frame,
+		key: m.Key(), message: m, frame: frame,
 		sent: make(chan sent, 1), answer: make(chan answer, 1),
 	})
 }

@@ -29,80 +29,93 @@ var signOnCodes = map[string]bool{"A0": true, "99": true, "77": true}
 // Authorize implements payment.Authorizer. It waits for the link to come up for the
 // connection time-out at most.
 func (l *Link) Authorize(ctx context.Context, req payment.AuthRequest) (payment.Answer, error) {
-	m, err := l.request(req)
-	if err != nil {
-		return payment.Answer{}, fmt.Errorf("acquirer: authorize %v: %w: %w", req.Record.ID, payment.ErrNotSent, err)
-	}
-	fits := func(got iso8583.Message) bool {
-		resp, ok := got.(*iso8583.FinancialResponse)
-		return ok && resp.Type == m.Type && sameBatch(resp.Private, m.Private)
-	}
-	out, err := l.money(ctx, m, fits)
+	build := func() (iso8583.Message, error) { return l.request(req) }
+	answer, err := l.money(ctx, build)
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("acquirer: authorize %v: %w", req.Record.ID, err)
 	}
-	return out, nil
+	return answer, nil
 }
 
-// Reverse implements payment.Authorizer.
+// Reverse implements payment.Authorizer. It waits as Authorize does.
 func (l *Link) Reverse(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
-	m, err := reversal(rec)
-	if err != nil {
-		return payment.Answer{}, fmt.Errorf("acquirer: reverse %v: %w: %w", rec.ID, payment.ErrNotSent, err)
-	}
-	fits := func(got iso8583.Message) bool {
-		resp, ok := got.(*iso8583.ReversalResponse)
-		return ok && resp.Type == m.Type && sameBatch(resp.Private, m.Private)
-	}
-	out, err := l.money(ctx, m, fits)
+	build := func() (iso8583.Message, error) { return reversal(rec) }
+	answer, err := l.money(ctx, build)
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("acquirer: reverse %v: %w", rec.ID, err)
 	}
-	return out, nil
+	return answer, nil
 }
 
-// sameBatch tells that an answer is not one of another batch with the same STAN. Some
-// hosts leave the batch out of a refusal.
+// answers tells that got belongs to the request, which shares its key: same type, and
+// same batch. Some hosts leave the batch out of a refusal.
+func answers(request, got iso8583.Message) bool {
+	switch request := request.(type) {
+	case *iso8583.FinancialRequest:
+		got, ok := got.(*iso8583.FinancialResponse)
+		return ok && got.Type == request.Type && sameBatch(got.Private, request.Private)
+	case *iso8583.ReversalRequest:
+		got, ok := got.(*iso8583.ReversalResponse)
+		return ok && got.Type == request.Type && sameBatch(got.Private, request.Private)
+	case *iso8583.NetworkRequest:
+		got, ok := got.(*iso8583.NetworkResponse)
+		return ok && got.Function == request.Function
+	}
+	return false
+}
+
 func sameBatch(answer, request iso8583.Private) bool {
 	return answer.Batch == 0 || answer.Batch == request.Batch
 }
 
-// money exchanges a message about money: sealed, and its answer verified.
-func (l *Link) money(ctx context.Context, m iso8583.Message, fits func(iso8583.Message) bool) (payment.Answer, error) {
+// money exchanges a message about money: sealed, and its answer verified. The message
+// is built once the link is up: a sign-on may just have brought other keys.
+func (l *Link) money(ctx context.Context, build func() (iso8583.Message, error)) (payment.Answer, error) {
 	n, err := l.ready(ctx)
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
 	}
-	frame, err := l.seal(m)
+	m, frame, err := l.seal(build)
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
 	}
-	a, err := l.exchange(ctx, n, m.Key(), frame, fits)
-	switch {
-	case errors.Is(err, payment.ErrNoAnswer):
+	a, err := l.exchange(ctx, n, m, frame)
+	if errors.Is(err, payment.ErrNoAnswer) {
 		nudge(l.echo) // is anybody there?
-		return payment.Answer{}, err
-	case err != nil:
-		return payment.Answer{}, err
-	case a.err != nil:
-		l.SignOn()
-		return payment.Answer{}, a.err
 	}
+	if err == nil && a.err != nil {
+		err = a.err
+		l.SignOn()
+	}
+	if err != nil {
+		return payment.Answer{}, err
+	}
+	return l.accept(a), nil
+}
+
+// accept maps an answer that is the host's, and does what it asks for.
+func (l *Link) accept(a answer) payment.Answer {
 	l.cfg.OnOrder(a.header.Order)
 	out := answerOf(a.message)
 	if signOnCodes[out.Code] {
 		l.cfg.Log.Warn("acquirer: host wants a new sign-on", "code", out.Code)
 		l.SignOn()
 	}
-	return out, nil
+	return out
 }
 
-func (l *Link) seal(m iso8583.Message) ([]byte, error) {
+// seal builds a message and its frame.
+func (l *Link) seal(build func() (iso8583.Message, error)) (iso8583.Message, []byte, error) {
+	m, err := build()
+	if err != nil {
+		return nil, nil, err
+	}
 	key, err := l.cfg.Keys.MACKey()
 	if err != nil {
-		return nil, fmt.Errorf("MAC key: %w", err)
+		return nil, nil, fmt.Errorf("MAC key: %w", err)
 	}
-	return l.cfg.Dialect.Seal(frameBuffer(), l.header(), m, key)
+	frame, err := l.cfg.Dialect.Seal(frameBuffer(), l.header(), m, key)
+	return m, frame, err
 }
 
 // Field 60 of a payment with a contact chip, and field 26 of one with a PIN.
@@ -195,9 +208,11 @@ func answerOf(m iso8583.Message) payment.Answer {
 	return payment.Answer{}
 }
 
-// words turns field 63 (GBK, scheme and three texts filled up with blanks) into UTF-8
-// without the blanks that nobody would see. Bytes that are no GBK become U+FFFD.
+// words turns field 63 (GBK: 3 bytes of scheme, then three texts filled up with blanks)
+// into what is to be said, in UTF-8 and without the filling. Bytes that are no GBK
+// become U+FFFD.
 func words(text string) string {
+	text = text[min(len(text), 3):]
 	out, err := simplifiedchinese.GBK.NewDecoder().String(text)
 	if err != nil {
 		return ""

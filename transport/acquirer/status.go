@@ -68,7 +68,7 @@ func (l *Link) ready(ctx context.Context) (*line, error) {
 		s, n, failed, changed := l.status, l.line, l.failures > failures, l.changed
 		l.mu.Unlock()
 		switch {
-		case s.State == Up && n.cause() == nil:
+		case s.State == Up && n != nil && n.cause() == nil:
 			return n, nil
 		case failed:
 			return nil, fmt.Errorf("%w: %s", ErrDown, s.LastError)
