@@ -30,7 +30,9 @@ var signOnCodes = map[string]bool{"A0": true, "99": true, "77": true}
 // connection time-out at most.
 func (l *Link) Authorize(ctx context.Context, req payment.AuthRequest) (payment.Answer, error) {
 	build := func() (iso8583.Message, error) { return l.request(req) }
-	answer, err := l.money(ctx, build)
+	// A new line has a new sign-on, and with it a new PIN key: a PIN block made under the
+	// old one would be a wrong PIN there.
+	answer, err := l.money(ctx, build, len(req.PINBlock) == 0)
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("acquirer: authorize %v: %w", req.Record.ID, err)
 	}
@@ -40,7 +42,7 @@ func (l *Link) Authorize(ctx context.Context, req payment.AuthRequest) (payment.
 // Reverse implements payment.Authorizer. It waits as Authorize does.
 func (l *Link) Reverse(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
 	build := func() (iso8583.Message, error) { return reversal(rec) }
-	answer, err := l.money(ctx, build)
+	answer, err := l.money(ctx, build, true)
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("acquirer: reverse %v: %w", rec.ID, err)
 	}
@@ -68,18 +70,13 @@ func sameBatch(answer, request iso8583.Private) bool {
 	return answer.Batch == 0 || answer.Batch == request.Batch
 }
 
-// money exchanges a message about money: sealed, and its answer verified. The message
-// is built once the link is up: a sign-on may just have brought other keys.
-func (l *Link) money(ctx context.Context, build func() (iso8583.Message, error)) (payment.Answer, error) {
-	n, err := l.ready(ctx)
-	if err != nil {
-		return payment.Answer{}, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
+// money exchanges a message about money: sealed, and its answer verified. Where the line
+// turns out to be dead before a byte was written, and again is set, the next one is tried.
+func (l *Link) money(ctx context.Context, build func() (iso8583.Message, error), again bool) (payment.Answer, error) {
+	a, stale, err := l.attempt(ctx, build)
+	if stale && again {
+		a, _, err = l.attempt(ctx, build)
 	}
-	m, frame, err := l.seal(build)
-	if err != nil {
-		return payment.Answer{}, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
-	}
-	a, err := l.exchange(ctx, n, m, frame)
 	if errors.Is(err, payment.ErrNoAnswer) {
 		nudge(l.echo) // is anybody there?
 	}
@@ -91,6 +88,21 @@ func (l *Link) money(ctx context.Context, build func() (iso8583.Message, error))
 		return payment.Answer{}, err
 	}
 	return l.accept(a), nil
+}
+
+// attempt is one exchange; stale says that its line was dead and the message never left.
+// The message is built once the link is up: a sign-on may just have brought other keys.
+func (l *Link) attempt(ctx context.Context, build func() (iso8583.Message, error)) (a answer, stale bool, err error) {
+	n, err := l.ready(ctx)
+	if err != nil {
+		return answer{}, false, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
+	}
+	m, frame, err := l.seal(build)
+	if err != nil {
+		return answer{}, false, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
+	}
+	a, err = l.exchange(ctx, n, m, frame)
+	return a, errors.Is(err, payment.ErrNotSent) && n.cause() != nil, err
 }
 
 // accept maps an answer that is the host's, and does what it asks for.
