@@ -42,8 +42,8 @@ else
 	$(GOARM) $(GO) test -exec $(QEMU) ./emv/... ./device/... ./store/...
 endif
 
-bench: build ## the figures of the README, one table
-	@$(BIN)/bench
+bench: build ## the figures of the README, one table; VM=script measures in an emulated terminal too
+	@$(BIN)/bench $(if $(VM),-vm $(VM))
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@set -e; for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,10 @@ import (
 )
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	vm := flag.String("vm", "", "also measure in an emulated terminal, booted by this `script`")
+	only := flag.Bool("only-vm", false, "measure nothing else")
+	flag.Parse()
+	if err := run(os.Stdout, *vm, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -29,12 +33,16 @@ func main() {
 // row is one line of the table.
 type row struct{ what, figure, bar string }
 
-func run(out io.Writer) error {
-	rows, err := benchmarks()
-	if err != nil {
-		return err
+func run(out io.Writer, vm string, onlyVM bool) error {
+	parts := []func() ([]row, error){benchmarks, size, agent}
+	if onlyVM {
+		parts = nil
 	}
-	for _, part := range []func() ([]row, error){size, agent} {
+	if vm != "" {
+		parts = append(parts, func() ([]row, error) { return inVM(vm) })
+	}
+	var rows []row
+	for _, part := range parts {
 		more, err := part()
 		if err != nil {
 			return err
@@ -166,16 +174,12 @@ func build(env []string, args ...string) ([]byte, error) {
 func agent() ([]row, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	dir, err := os.MkdirTemp("", "posd-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	r, err := rig.Start(ctx, rig.Config{Dir: dir, Posd: filepath.Join(filepath.Dir(self), "posd")})
+	r, err := rig.Start(ctx, rig.Config{Dir: dir, Posd: beside("posd")})
 	if err != nil {
 		return nil, err
 	}

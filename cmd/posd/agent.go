@@ -259,13 +259,8 @@ func skew(hostTime string, now time.Time) int64 {
 // loadKey puts a master key into key store and PIN pad; the till runs it. Only when
 // both have it does the terminal sign on anew.
 func (a *agent) loadKey(ctx context.Context, block string) (string, error) {
-	pad, err := a.pad.get(ctx)
-	if err != nil {
+	if err := a.loadPadKey(ctx, block); err != nil {
 		return "", err
-	}
-	slot := int(a.cfg.padSlot(&complaints{}))
-	if err := pad.LoadKey(ctx, slot, block); err != nil {
-		return "", a.pad.failed(fmt.Errorf("posd: load key into the PIN pad: %w", err))
 	}
 	info, err := a.keys.LoadMasterBlock(block)
 	if err != nil {
@@ -273,6 +268,21 @@ func (a *agent) loadKey(ctx context.Context, block string) (string, error) {
 	}
 	a.link.Kick()
 	return info.KCV, nil
+}
+
+// loadPadKey puts the key into the PIN pad; a terminal without one has none to put it in.
+func (a *agent) loadPadKey(ctx context.Context, block string) error {
+	pad, err := a.pad.get(ctx)
+	if errors.Is(err, errSkipped) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := pad.LoadKey(ctx, int(a.cfg.padSlot(&complaints{})), block); err != nil {
+		return a.pad.failed(fmt.Errorf("posd: load key into the PIN pad: %w", err))
+	}
+	return nil
 }
 
 func (a *agent) merchant() receipt.Merchant {

@@ -47,7 +47,7 @@ func parse[T any](drivers map[string]driver[T], text string) (driver[T], serial.
 	d, ok := drivers[scheme]
 	if !ok {
 		known := slices.Sorted(maps.Keys(drivers))
-		return d, serial.URL{}, fmt.Errorf("%q: no driver for scheme %q; there is %s, and none:", clip(text), clip(scheme), strings.Join(known, ", "))
+		return d, serial.URL{}, fmt.Errorf("%q: no driver for scheme %q; there is %s, or %s for no device", clip(text), clip(scheme), strings.Join(known, ", "), none)
 	}
 	url, err := serial.ParseURL(text, d.defaults, d.params...)
 	return d, url, err
