@@ -17,6 +17,14 @@ type Slot interface {
 	Remove()
 }
 
+// Answerer is a Slot in which the suite's card answers to reset with something else than
+// CardATR: of a contactless card the reader makes that answer.
+type Answerer interface{ ATR() []byte }
+
+// Unchecked is a Slot at the end of a line that needs no check of its own, as TCP does
+// not: one garbled answer is the card's, and there is nothing to ask it for again.
+type Unchecked interface{ Unchecked() }
+
 // CardATR is the answer to reset of the suite's card: T=0, two historical bytes.
 var CardATR = []byte{0x3B, 0x62, 0x00, 0x00, 0x50, 0x31}
 
@@ -73,8 +81,12 @@ func powered(t *testing.T, ctx context.Context, open func(t *testing.T) (device.
 	must(t, "WaitCard", reader.WaitCard(ctx, true))
 	atr, err := reader.PowerOn(ctx)
 	must(t, "PowerOn", err)
-	if !bytes.Equal(atr, CardATR) {
-		t.Fatalf("ATR % X, want % X", atr, CardATR)
+	want := CardATR
+	if a, ok := slot.(Answerer); ok {
+		want = a.ATR()
+	}
+	if !bytes.Equal(atr, want) {
+		t.Fatalf("ATR % X, want % X", atr, want)
 	}
 	return reader, slot
 }
@@ -184,6 +196,9 @@ func readerFaults(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 	})
 	row(t, "one garbled answer does no harm", func(t *testing.T, ctx context.Context) {
 		reader, slot := powered(t, ctx, open)
+		if _, ok := slot.(Unchecked); ok {
+			return
+		}
 		slot.Misbehave(GarbledOnce)
 		got, err := reader.Transmit(ctx, exchanges[0].command)
 		must(t, "Transmit", err)
