@@ -13,13 +13,13 @@
 //
 // # States
 //
-//	            dial           connected         signed on
-//	    Down ---------> Connecting ------> SigningOn ------> Up
-//	     ^                  |               |    ^           | |
-//	     +------------------+---------------+    +-----------+ |
-//	     |            lost                           rekey     |
-//	     +-----------------------------------------------------+
-//	                                 lost
+//	        dial           connected         signed on
+//	Down ---------> Connecting ------> SigningOn ------> Up
+//	 ^                  |               |    ^           | |
+//	 +------------------+---------------+    +-----------+ |
+//	 |            lost                           rekey     |
+//	 +-----------------------------------------------------+
+//	                             lost
 //
 // dial comes from the end of the back-off (1 s, doubled with each failure up to 60 s, of
 // which a random part of up to half is left out) or from [Link.Kick]. rekey comes from

@@ -353,3 +353,60 @@ func TestLineThatDiedUnnoticed(t *testing.T) {
 		})
 	}
 }
+
+// slowWrite is a connection whose write of a request waits until the line is closed, and
+// has then written nothing.
+type slowWrite struct {
+	net.Conn
+	writes int
+	taken  chan struct{}
+	closed chan struct{}
+}
+
+func (c *slowWrite) Write(p []byte) (int, error) {
+	if c.writes++; c.writes == 1 { // the sign-on
+		return c.Conn.Write(p)
+	}
+	close(c.taken)
+	<-c.closed
+	<-time.After(time.Second) // let the payment hear of the loss first
+	return 0, net.ErrClosed
+}
+
+// TestLineLostWhileTheWriterHasTheRequest: the payment hears of the loss before the
+// writer has said that it wrote nothing, and must wait for its word.
+func TestLineLostWhileTheWriterHasTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost()
+		conns := make(chan *slowWrite, 1)
+		var own net.Conn
+		r := start(t, h, func(c *Config) {
+			c.Dial = func(context.Context) (net.Conn, error) {
+				terminal, host := net.Pipe()
+				own = host
+				h.work.Go(func() { h.serve(host) })
+				conn := &slowWrite{Conn: terminal, taken: make(chan struct{}), closed: make(chan struct{})}
+				select {
+				case conns <- conn:
+					return conn, nil
+				default:
+					return nil, errors.New("one line is enough")
+				}
+			}
+		})
+		defer r.stop()
+		r.up(t)
+		conn, result := <-conns, make(chan error, 1)
+		go func() {
+			_, err := r.Authorize(t.Context(), sale(t, 1))
+			result <- err
+		}()
+		<-conn.taken
+		own.Close()
+		synctest.Wait()
+		close(conn.closed)
+		if err := <-result; !errors.Is(err, payment.ErrNotSent) || errors.Is(err, payment.ErrNoAnswer) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

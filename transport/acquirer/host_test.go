@@ -83,12 +83,19 @@ func (k *testKeys) Install(w keyblock.WorkingKeys) error {
 	return nil
 }
 
-func (k *testKeys) MACKey() (cipher.Block, error)   { return k.have(k.mac) }
-func (k *testKeys) TrackKey() (cipher.Block, error) { return k.have(k.track) }
-
-func (k *testKeys) have(block cipher.Block) (cipher.Block, error) {
+func (k *testKeys) MACKey() (cipher.Block, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return have(k.mac)
+}
+
+func (k *testKeys) TrackKey() (cipher.Block, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return have(k.track)
+}
+
+func have(block cipher.Block) (cipher.Block, error) {
 	if block == nil {
 		return nil, errNoKey
 	}

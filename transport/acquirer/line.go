@@ -250,14 +250,27 @@ func (n *line) outcome(r *request, failed error) (answer, error) {
 		return a, nil
 	default:
 	}
-	select {
-	case s := <-r.sent:
-		// One byte is enough for doubt. With TLS, none means that not one record went
-		// out whole: what the host cannot open it has not heard.
-		if s.err != nil && s.bytes == 0 {
-			return answer{}, fmt.Errorf("%w: %w", payment.ErrNotSent, s.err)
-		}
-	default: // the writer is still at it
+	// One byte is enough for doubt. With TLS, none means that not one record went out
+	// whole: what the host cannot open it has not heard.
+	if w, known := n.written(r); known && w.err != nil && w.bytes == 0 {
+		return answer{}, fmt.Errorf("%w: %w", payment.ErrNotSent, w.err)
 	}
 	return answer{}, fmt.Errorf("%w: %w", payment.ErrNoAnswer, failed)
+}
+
+// written returns how the writing of r ended. On a dead line it waits for the writer,
+// whose connection is closed and whose deadline runs; otherwise the writer may be at it
+// for long, and then nothing is known.
+func (n *line) written(r *request) (w sent, known bool) {
+	select {
+	case <-n.dead:
+		return <-r.sent, true
+	default:
+	}
+	select {
+	case w = <-r.sent:
+		return w, true
+	default:
+		return sent{}, false
+	}
 }

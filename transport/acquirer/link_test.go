@@ -131,13 +131,12 @@ func TestSignOnTellsBatchAndClock(t *testing.T) {
 		var batch uint32
 		var clock string
 		var state State
-		var link *Link
+		linked := make(chan *Link, 1)
 		h := newHost()
 		r := start(t, h, func(c *Config) {
-			c.OnSignOn = func(b uint32, hostTime string) { batch, clock, state = b, hostTime, link.Status().State }
-			h.refuse = func(int) error { time.Sleep(time.Second); return nil } // until link is set
+			c.OnSignOn = func(b uint32, hostTime string) { batch, clock, state = b, hostTime, (<-linked).Status().State }
 		})
-		link = r.Link
+		linked <- r.Link
 		defer r.stop()
 		r.up(t)
 		if batch != 7 || clock != "1123080000" || state != SigningOn {
@@ -271,10 +270,8 @@ func TestKickSignsOnAnewWhenUp(t *testing.T) {
 
 func TestNoMasterKeyYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, newHost(), nil)
+		r := start(t, newHost(), func(c *Config) { c.Keys.(*testKeys).load("") })
 		defer r.stop()
-		r.keys.load("")
-		synctest.Wait()
 		advance(5 * time.Minute)
 		if s := r.Status(); s.State != Down || s.LastError != "acquirer: sign on: install keys: keys: TMK: no such key" {
 			t.Fatalf("status %+v", s)
