@@ -115,9 +115,9 @@ func (a *agent) openRecords(ctx context.Context, limit int) (err error) {
 
 func (a *agent) devices() {
 	d := a.cfg.Devices
-	a.reader = &held[device.Reader]{name: "reader", url: d.Reader.Text, log: a.world.log, open: opener(readers, d.Reader.Text, a.world.log)}
-	a.pad = &held[device.PINPad]{name: "pinpad", url: d.PINPad.Text, log: a.world.log, open: opener(pinPads, d.PINPad.Text, a.world.log)}
-	a.printer = &held[device.Printer]{name: "printer", url: d.Printer.Text, log: a.world.log, open: opener(printers, d.Printer.Text, a.world.log)}
+	a.reader = &held[device.Reader]{name: "reader", url: d.Reader.Text, log: a.world.log, open: opener(readers, d.Reader.Text)}
+	a.pad = &held[device.PINPad]{name: "pinpad", url: d.PINPad.Text, log: a.world.log, open: opener(pinPads, d.PINPad.Text)}
+	a.printer = &held[device.Printer]{name: "printer", url: d.Printer.Text, log: a.world.log, open: opener(printers, d.Printer.Text)}
 	a.face = &face{pad: a.pad, log: a.world.log}
 }
 
@@ -186,7 +186,7 @@ func (a *agent) buildTill() error {
 	})
 	a.till = &till{
 		term: term, face: a.face, log: a.world.log,
-		jobs: make(chan job), wake: make(chan struct{}, 1), warm: a.warm,
+		jobs: make(chan job), wake: make(chan struct{}, 1), warm: a.warm, tend: a.tend,
 	}
 	return err
 }
@@ -205,6 +205,13 @@ func (a *agent) warm(ctx context.Context) {
 	if err := errors.Join(readerErr, padErr, printerErr); err != nil {
 		a.world.log.Warn("not every device is there", "error", err)
 	}
+}
+
+// tend looks after the devices while nothing is going on.
+func (a *agent) tend(ctx context.Context) {
+	a.reader.tend(ctx)
+	a.pad.tend(ctx)
+	a.printer.tend(ctx)
 }
 
 // Run runs everything until ctx ends or a part fails, and closes what was opened.

@@ -3,8 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -22,7 +22,7 @@ import (
 type driver[T any] struct {
 	defaults serial.Config
 	params   []string // the driver's own parameters in the URL
-	open     func(ctx context.Context, port device.Port, url serial.URL, log *slog.Logger) (T, string, error)
+	open     func(ctx context.Context, port device.Port, url serial.URL) (opened[T], error)
 }
 
 // The driver tables: the one place that knows which scheme is which driver.
@@ -65,24 +65,23 @@ func checkURL[T any](drivers map[string]driver[T]) func(string) error {
 }
 
 // opener returns what a held device opens itself with.
-func opener[T any](drivers map[string]driver[T], text string, log *slog.Logger) func(context.Context) (T, string, error) {
-	return func(ctx context.Context) (dev T, detail string, err error) {
+func opener[T any](drivers map[string]driver[T], text string) func(context.Context) (opened[T], error) {
+	return func(ctx context.Context) (o opened[T], err error) {
 		if text == none {
-			return dev, "", errSkipped
+			return o, errSkipped
 		}
 		d, url, err := parse(drivers, text)
 		if err != nil {
-			return dev, "", err
+			return o, err
 		}
 		port, err := serial.Open(url.Config)
 		if err != nil {
-			return dev, "", err
+			return o, err
 		}
-		dev, detail, err = d.open(ctx, port, url, log)
-		if err != nil {
+		if o, err = d.open(ctx, port, url); err != nil {
 			_ = port.Close() // the driver's error is the one that says something
 		}
-		return dev, detail, err
+		return o, err
 	}
 }
 
@@ -101,38 +100,60 @@ func (cfg *Config) deviceList() []deviceURL {
 	}
 }
 
-func openCCID(ctx context.Context, port device.Port, url serial.URL, _ *slog.Logger) (device.Reader, string, error) {
+func openCCID(ctx context.Context, port device.Port, url serial.URL) (opened[device.Reader], error) {
 	profile, err := ccid.ParseProfile(cmp.Or(url.Params["profile"], "gempc"))
 	if err != nil {
-		return nil, "", err
+		return opened[device.Reader]{}, err
 	}
 	reader, err := ccid.New(port, ccid.Config{Profile: profile})
 	if err != nil {
-		return nil, "", err
+		return opened[device.Reader]{}, err
 	}
 	firmware, err := reader.Firmware(ctx)
-	return reader, firmware, err
+	probe := func(ctx context.Context) error {
+		_, err := reader.Firmware(ctx)
+		return err
+	}
+	return opened[device.Reader]{reader, firmware, probe}, err
 }
 
 // openVFPad has the pad show its idle screen: that is how it is known to be there.
-func openVFPad(ctx context.Context, port device.Port, _ serial.URL, _ *slog.Logger) (device.PINPad, string, error) {
+func openVFPad(ctx context.Context, port device.Port, _ serial.URL) (opened[device.PINPad], error) {
 	pad, err := vfpad.New(port, vfpad.Config{})
 	if err != nil {
-		return nil, "", err
+		return opened[device.PINPad]{}, err
 	}
-	return pad, "", pad.Show(ctx, "")
+	probe := func(ctx context.Context) error { return pad.Show(ctx, "") }
+	return opened[device.PINPad]{pad, "", probe}, probe(ctx)
 }
 
 // openESCPOS asks the printer for its status: that is how it is known to be there.
-func openESCPOS(ctx context.Context, port device.Port, url serial.URL, _ *slog.Logger) (device.Printer, string, error) {
+func openESCPOS(ctx context.Context, port device.Port, url serial.URL) (opened[device.Printer], error) {
 	columns, err := strconv.Atoi(cmp.Or(url.Params["columns"], "32"))
 	if err != nil || columns < 24 || columns > 64 {
-		return nil, "", fmt.Errorf("escpos: columns %q: 24 to 64 wanted", url.Params["columns"])
+		return opened[device.Printer]{}, fmt.Errorf("escpos: columns %q: 24 to 64 wanted", url.Params["columns"])
 	}
 	printer, err := escpos.New(port, escpos.Config{Columns: columns})
 	if err != nil {
-		return nil, "", err
+		return opened[device.Printer]{}, err
 	}
-	_, err = printer.Status(ctx)
-	return printer, "", err
+	probe := func(ctx context.Context) error { return paper(printer.Status(ctx)) }
+	err = probe(ctx)
+	if errors.Is(err, device.ErrPaper) || errors.Is(err, device.ErrCover) {
+		err = nil // it is there; the next look says what it wants
+	}
+	return opened[device.Printer]{printer, "", probe}, err
+}
+
+// paper turns a printer's status into the error that a print would end with.
+func paper(s device.PrinterStatus, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case s.PaperOut:
+		return device.ErrPaper
+	case s.CoverOpen:
+		return device.ErrCover
+	}
+	return nil
 }

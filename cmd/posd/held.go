@@ -7,73 +7,120 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"posd/device"
+	"posd/device/link"
 	"posd/transport/control"
 )
 
-// held is one device, opened on first use and again after it is gone. It keeps what
-// the snapshot says of it: loaded, skipped (why) or failed (why).
+// held is one device, opened on first use and again after it is gone. The till owns it:
+// only that goroutine opens, uses and closes it. Snapshots may be taken from anywhere, and
+// never wait for the device.
 type held[T io.Closer] struct {
 	name, url string
-	open      func(ctx context.Context) (T, string, error) // device, and what it says of itself
+	open      func(ctx context.Context) (opened[T], error)
 	log       *slog.Logger
 
-	mu     sync.Mutex
+	mu       sync.Mutex
+	now      opened[T]
+	state    string // loaded, skipped, failed; empty before the first use
+	why      string
+	times    uint64        // opened
+	retryAt  time.Time     // of a device that failed: not before
+	retryAll time.Duration // the wait before it, doubled by each failure
+}
+
+// opened is a device that was opened.
+type opened[T any] struct {
 	dev    T
-	state  string // loaded, skipped, failed; empty before the first use
-	why    string
-	detail string
+	detail string                          // what it says of itself
+	probe  func(ctx context.Context) error // asks whether it is still there; changes nothing
 }
 
 // errSkipped says that the configuration wants to go without this device.
 var errSkipped = errors.New("the configuration says none")
 
+// Times of supervision: how often an idle till looks after the devices, how long one may
+// take to answer, and the back-off of one that failed.
+const (
+	tendEvery   = 5 * time.Second
+	tendWithin  = 2 * time.Second
+	reopenFirst = time.Second
+	reopenMost  = time.Minute
+)
+
 // get returns the device, opened if need be.
 func (h *held[T]) get(ctx context.Context) (T, error) {
+	if dev, ok := h.loaded(); ok {
+		return dev, nil
+	}
+	o, err := h.open(ctx) // without the lock: it may take seconds
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.state == "loaded" {
-		return h.dev, nil
-	}
-	dev, detail, err := h.open(ctx)
 	switch {
 	case errors.Is(err, errSkipped):
 		h.state, h.why = "skipped", errSkipped.Error()
 	case err != nil:
-		if h.state != "failed" || h.why != err.Error() {
-			h.log.Warn("device failed", "device", h.name, "error", err)
-		}
-		h.state, h.why = "failed", err.Error()
+		h.fail(err)
 	default:
-		h.dev, h.state, h.why, h.detail = dev, "loaded", "", detail
-		h.log.Info("device loaded", "device", h.name, "detail", detail)
-		return dev, nil
+		h.now, h.state, h.why, h.retryAll = o, "loaded", "", 0
+		h.times++
+		h.log.Info("device loaded", "device", h.name, "detail", o.detail)
+		return o.dev, nil
 	}
-	return dev, fmt.Errorf("posd: %s: %w", h.name, err)
+	var none T
+	return none, fmt.Errorf("posd: %s: %w", h.name, err)
+}
+
+func (h *held[T]) loaded() (T, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now.dev, h.state == "loaded"
+}
+
+// fail notes that the device is of no use now; h.mu is held. The same reason is logged
+// once.
+func (h *held[T]) fail(err error) {
+	if h.state != "failed" || h.why != err.Error() {
+		h.log.Warn("device failed", "device", h.name, "error", err)
+	}
+	h.state, h.why = "failed", err.Error()
+	h.retryAll = min(max(2*h.retryAll, reopenFirst), reopenMost)
+	h.retryAt = time.Now().Add(h.retryAll)
+}
+
+// tend looks after the device while the till is idle: one that is there is asked whether
+// it still is, one that failed is opened again when its back-off is over.
+func (h *held[T]) tend(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, tendWithin)
+	defer stop()
+	h.mu.Lock()
+	state, probe, due := h.state, h.now.probe, !time.Now().Before(h.retryAt)
+	h.mu.Unlock()
+	switch {
+	case state == "loaded":
+		_ = h.failed(probe(ctx)) // the snapshot has it
+	case state == "failed" && due:
+		_, _ = h.get(ctx) // the snapshot has it
+	}
 }
 
 // failed notes how a call ended. A device that is gone, or that breaks its protocol, is
-// closed, to be opened anew on the next use; one that wants paper, or its cover shut, is
-// kept and says so until a call succeeds. It returns the error.
+// closed, to be opened anew; one that wants paper, or its cover shut, is kept and says so
+// until a call succeeds. It returns the error.
 func (h *held[T]) failed(err error) error {
-	if err == nil || errors.Is(err, device.ErrPaper) || errors.Is(err, device.ErrCover) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.state != "loaded":
+	case err == nil:
 		h.why = ""
-		if err != nil {
-			h.why = err.Error()
-		}
-		return err
-	}
-	if errors.Is(err, device.ErrGone) || errors.Is(err, device.ErrProtocol) || errors.Is(err, device.ErrTimeout) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.state == "loaded" {
-			h.state, h.why = "failed", err.Error()
-			h.log.Warn("device failed", "device", h.name, "error", err)
-			_ = h.dev.Close() // it is of no use any more; the next use opens it
-		}
+	case errors.Is(err, device.ErrPaper), errors.Is(err, device.ErrCover):
+		h.why = err.Error()
+	case errors.Is(err, device.ErrGone), errors.Is(err, device.ErrProtocol), errors.Is(err, device.ErrTimeout):
+		h.fail(err)
+		_ = h.now.dev.Close() // it is of no use any more
 	}
 	return err
 }
@@ -84,15 +131,23 @@ func (h *held[T]) close() {
 	defer h.mu.Unlock()
 	if h.state == "loaded" {
 		h.state = ""
-		if err := h.dev.Close(); err != nil {
+		if err := h.now.dev.Close(); err != nil {
 			h.log.Warn("close device", "device", h.name, "error", err)
 		}
 	}
 }
 
+// counted are drivers that count what happens on their line.
+type counted interface{ Counters() link.Counters }
+
 // snapshot says how the device is.
 func (h *held[T]) snapshot() control.Device {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return control.Device{Name: h.name, URL: h.url, State: h.state, Why: h.why, Detail: h.detail}
+	out := control.Device{Name: h.name, URL: h.url, State: h.state, Why: h.why, Detail: h.now.detail, Opened: h.times}
+	if c, ok := any(h.now.dev).(counted); ok {
+		n := c.Counters()
+		out.Line = control.Line(n)
+	}
+	return out
 }

@@ -16,9 +16,10 @@ type till struct {
 	term *payment.Terminal
 	face *face
 	log  *slog.Logger
-	jobs chan job      // unbuffered: a job waits until the till is free
-	wake chan struct{} // capacity 1: the line to the host came up
-	warm func(ctx context.Context)
+	jobs chan job                  // unbuffered: a job waits until the till is free
+	wake chan struct{}             // capacity 1: the line to the host came up
+	warm func(ctx context.Context) // opens the devices
+	tend func(ctx context.Context) // looks after them
 }
 
 type job struct {
@@ -41,7 +42,8 @@ func (t *till) Run(ctx context.Context) error {
 		return err
 	}
 	t.log.Info("recovered", "owed", owed)
-	wait := debtWaitFirst
+	var debts debts
+	debts.fresh(owed)
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,23 +51,40 @@ func (t *till) Run(ctx context.Context) error {
 		case j := <-t.jobs:
 			j.run(ctx)
 			close(j.done)
-			owed, wait = t.owed(ctx, owed), debtWaitFirst
+			debts.fresh(t.owed(ctx, debts.owed))
 		case <-t.wake:
-			owed, wait = t.settle(ctx), debtWaitFirst
-		case <-after(owed > 0, wait):
-			owed, wait = t.settle(ctx), min(2*wait, debtWaitMost)
+			debts.fresh(t.settle(ctx))
+		case <-debts.due():
+			debts.again(t.settle(ctx))
+		case <-time.After(tendEvery):
+			t.tend(ctx)
 		}
 		t.face.idle()
 	}
 }
 
-// after is a timer where it is wanted, and never otherwise: an idle terminal does
-// nothing.
-func after(wanted bool, d time.Duration) <-chan time.Time {
-	if !wanted {
+// debts is when the owed reversals are to be tried again.
+type debts struct {
+	owed int
+	wait time.Duration
+	at   time.Time
+}
+
+// fresh begins the back-off anew: something has changed.
+func (d *debts) fresh(owed int) { *d = debts{owed, debtWaitFirst, time.Now().Add(debtWaitFirst)} }
+
+// again doubles it: they were tried, and some are still owed.
+func (d *debts) again(owed int) {
+	wait := min(2*d.wait, debtWaitMost)
+	*d = debts{owed, wait, time.Now().Add(wait)}
+}
+
+// due fires when it is time, and never where nothing is owed.
+func (d *debts) due() <-chan time.Time {
+	if d.owed == 0 {
 		return nil
 	}
-	return time.After(d)
+	return time.After(time.Until(d.at))
 }
 
 // owed asks the journal again; an error there keeps the old number, so that the till
@@ -103,8 +122,8 @@ func (t *till) do(ctx context.Context, f func(ctx context.Context)) error {
 	return nil
 }
 
-// busyAfter is how long a job waits for the till.
-const busyAfter = 2 * time.Second
+// busyAfter is how long a job waits for the till: longer than it looks after a device.
+const busyAfter = 10 * time.Second
 
 // linkUp tells the till that debts can be settled now.
 func (t *till) linkUp() {

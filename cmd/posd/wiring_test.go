@@ -80,21 +80,21 @@ func (n *nothing) Close() error { n.closed++; return nil }
 // A device that is gone is closed and opened anew on its next use; one that refused is
 // kept.
 func TestHeldDevice(t *testing.T) {
-	opened, dev := 0, &nothing{}
-	h := &held[*nothing]{name: "thing", log: slog.New(slog.NewTextHandler(io.Discard, nil)), open: func(context.Context) (*nothing, string, error) {
-		opened++
-		if opened == 2 {
-			return nil, "", errors.New("not there yet")
+	times, dev := 0, &nothing{}
+	h := &held[*nothing]{name: "thing", log: slog.New(slog.NewTextHandler(io.Discard, nil)), open: func(context.Context) (opened[*nothing], error) {
+		times++
+		if times == 2 {
+			return opened[*nothing]{}, errors.New("not there yet")
 		}
-		return dev, "fine", nil
+		return opened[*nothing]{dev: dev, detail: "fine"}, nil
 	}}
 	use := func() string {
 		_, _ = h.get(t.Context())
 		return h.snapshot().State
 	}
 	for range 2 {
-		if state := use(); state != "loaded" || opened != 1 {
-			t.Fatalf("%s, opened %d times; want loaded, once", state, opened)
+		if state := use(); state != "loaded" || times != 1 {
+			t.Fatalf("%s, opened %d times; want loaded, once", state, times)
 		}
 	}
 	_ = h.failed(device.ErrRefused)
@@ -118,6 +118,37 @@ func TestTillIsBusy(t *testing.T) {
 		tl := &till{jobs: make(chan job)}
 		if err := tl.do(t.Context(), func(context.Context) {}); !errors.Is(err, control.ErrBusy) {
 			t.Errorf("got %v, want busy", err)
+		}
+	})
+}
+
+// The back-off of owed reversals doubles, and looking after the devices in between does
+// not put it off.
+func TestDebtsAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var d debts
+		d.fresh(1)
+		var at []time.Duration
+		for len(at) < 9 {
+			select {
+			case <-d.due():
+				at = append(at, time.Since(began))
+				d.again(1)
+			case <-time.After(tendEvery):
+			}
+		}
+		want := []time.Duration{1, 3, 7, 15, 31, 63, 123, 183, 243}
+		for i := range want {
+			if at[i] != want[i]*time.Second {
+				t.Fatalf("tries at %v, want %v s", at, want)
+			}
+		}
+		d.fresh(0)
+		select {
+		case <-d.due():
+			t.Error("nothing is owed, but it is due")
+		case <-time.After(time.Hour):
 		}
 	})
 }

@@ -46,6 +46,19 @@ type Device struct {
 	State  string `json:"state"` // loaded, skipped, failed
 	Why    string `json:"why"`
 	Detail string `json:"detail"` // firmware, what it says of itself
+	Opened uint64 `json:"opened"` // times: more than once after it was unplugged
+	Line   Line   `json:"line"`
+}
+
+// Line counts what happened on a device's line since it was opened last: bytes, and
+// events.
+type Line struct {
+	Read      uint64 `json:"read"`
+	Written   uint64 `json:"written"`
+	Discarded uint64 `json:"discarded"` // bytes that nobody had asked for
+	Timeouts  uint64 `json:"timeouts"`
+	Garbled   uint64 `json:"garbled"` // frames with a wrong check
+	Retries   uint64 `json:"retries"`
 }
 
 // Key is a key slot, told by its check value.
