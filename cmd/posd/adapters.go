@@ -26,19 +26,29 @@ type slot struct {
 	eject  time.Duration // how long a card may be left in the slot
 }
 
-// Insert waits for a card and resets it.
+// Insert waits for a card and resets it. A reader that went away while nobody used it is
+// opened anew first, once: nothing was asked of it yet.
 func (s *slot) Insert(ctx context.Context) (payment.Card, error) {
-	reader, err := s.reader.get(ctx)
+	reader, err := s.present(ctx)
+	if errors.Is(err, device.ErrGone) {
+		reader, err = s.present(ctx)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if err := reader.WaitCard(ctx, true); err != nil {
-		return nil, s.reader.failed(err)
 	}
 	if _, err := reader.PowerOn(ctx); err != nil {
 		return nil, s.reader.failed(fmt.Errorf("posd: power up the card: %w", err))
 	}
 	return &card{s.reader, reader, nil}, nil
+}
+
+// present waits until a card is there.
+func (s *slot) present(ctx context.Context) (device.Reader, error) {
+	reader, err := s.reader.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return reader, s.reader.failed(reader.WaitCard(ctx, true))
 }
 
 // Eject takes the power off and waits until the card is taken, for a bounded time.

@@ -28,6 +28,7 @@ func (b backend) Snapshot(ctx context.Context) control.Snapshot {
 		Lang: a.lang.String(), Link: a.linkSnapshot(), Keys: a.keySnapshot(),
 		Devices: []control.Device{a.reader.snapshot(), a.pad.snapshot(), a.printer.snapshot()},
 		Doing:   a.face.now(),
+		Process: processSnapshot(),
 	}
 	a.storeSnapshot(ctx, &s)
 	s.Findings = a.findings(&s)

@@ -23,6 +23,14 @@ type Snapshot struct {
 	Doing    string    `json:"doing"` // what the payments goroutine is at: a message key, empty when idle
 	Findings []Finding `json:"findings"`
 	Ready    bool      `json:"ready"` // a sale can begin
+	Process  Process   `json:"process"`
+}
+
+// Process is what the agent costs the machine.
+type Process struct {
+	Goroutines  int `json:"goroutines"`
+	Descriptors int `json:"descriptors"`
+	ResidentKiB int `json:"resident_kib"`
 }
 
 // Link is the state of the line to the host.

@@ -39,7 +39,7 @@ log: {level: %s}
 `,
 		TID, MID, MerchantName, Serial, r.lang(),
 		r.Host.Addr().String(), r.file("ca.pem"), r.file("terminal.pem"), r.file("terminal-key.pem"), r.answerTimeout(),
-		r.ptys["reader"].Path(), r.ptys["pinpad"].Path(), r.ptys["printer"].Path(),
+		r.DevicePath("reader"), r.DevicePath("pinpad"), r.DevicePath("printer"),
 		r.file("posd.db"), r.file("device.key"), r.file("kbpk.hex"), r.Socket(),
 		rid, index, modulus, exponent, sum, r.logLevel())
 	path := r.ConfigPath()

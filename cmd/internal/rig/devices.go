@@ -1,11 +1,85 @@
 package rig
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
+	"os"
 
+	"posd/device"
+	simccid "posd/device/sim/ccid"
 	simescpos "posd/device/sim/escpos"
+	"posd/device/sim/pty"
 	simvfpad "posd/device/sim/vfpad"
 )
+
+// cable is a device's pseudo-terminal while it is plugged in.
+type cable struct {
+	run  func(context.Context, device.Port) error // the device at the far end
+	pair *pty.Pair                                // nil while it is unplugged
+	done chan struct{}                            // closed when run has ended
+	end  context.CancelFunc
+}
+
+// startDevices puts each device behind a pseudo-terminal.
+func (r *Rig) startDevices(context.Context) (err error) {
+	r.Reader = simccid.New(simccid.Config{OnEvent: r.slotEvent})
+	if r.Printer, err = simescpos.New(simescpos.Config{}); err != nil {
+		return err
+	}
+	runs := map[string]func(context.Context, device.Port) error{
+		"reader": r.Reader.Run, "pinpad": r.Pad.Run, "printer": r.Printer.Run,
+	}
+	for name, run := range runs {
+		r.cables[name] = &cable{run: run}
+		if err := r.Plug(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DevicePath is the stable name of a device, as /dev/serial/by-path has them: a link to
+// whatever name the adapter has now. Devices are reader, pinpad and printer.
+func (r *Rig) DevicePath(name string) string { return r.file("dev-" + name) }
+
+// Plug plugs a device in. It comes up under a new name behind its stable one.
+func (r *Rig) Plug(name string) error {
+	c := r.cables[name]
+	pair, err := pty.Open()
+	if err != nil {
+		return err
+	}
+	link := r.DevicePath(name)
+	if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("rig: plug %s: %w", name, err)
+	}
+	if err := os.Symlink(pair.Path(), link); err != nil {
+		return fmt.Errorf("rig: plug %s: %w", name, err)
+	}
+	var ctx context.Context
+	ctx, c.end = context.WithCancel(context.Background()) // until the cable is pulled
+	c.pair, c.done = pair, make(chan struct{})
+	go func(done chan struct{}) {
+		defer close(done)
+		_ = c.run(ctx, pair.Port) // a pulled cable is what ends it
+	}(c.done)
+	return nil
+}
+
+// Unplug pulls the cable: the driver's port fails, and the stable name is gone.
+func (r *Rig) Unplug(name string) error {
+	c := r.cables[name]
+	if c.pair == nil {
+		return nil
+	}
+	c.end()
+	err := c.pair.Close()
+	<-c.done
+	c.pair = nil
+	return errors.Join(err, os.Remove(r.DevicePath(name)))
+}
 
 // newPad is a pad whose cardholder types what pin says, and ENTER.
 func newPad(protection []byte, pin func() string) (*simvfpad.Pad, error) {
@@ -14,9 +88,6 @@ func newPad(protection []byte, pin func() string) (*simvfpad.Pad, error) {
 		Cardholder: func(simvfpad.Entry) string { return pin() + "E" },
 	})
 }
-
-// newPrinter has 58 mm paper in it.
-func newPrinter() (*simescpos.Printer, error) { return simescpos.New(simescpos.Config{}) }
 
 // Paper returns the slips that were printed, oldest first.
 func (r *Rig) Paper() []string { return r.Printer.Slips() }

@@ -14,12 +14,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"posd/device"
 	"posd/device/sim/card"
 	"posd/device/sim/cards"
 	simccid "posd/device/sim/ccid"
 	simescpos "posd/device/sim/escpos"
-	"posd/device/sim/pty"
 	simvfpad "posd/device/sim/vfpad"
 	hostsim "posd/host-sim"
 	"posd/transport/control"
@@ -62,7 +60,7 @@ type Rig struct {
 	Agent   *Agent
 
 	keyBlock string
-	ptys     map[string]*pty.Pair
+	cables   map[string]*cable
 	decks    map[string]*card.Card
 	stop     context.CancelFunc
 	group    *errgroup.Group
@@ -71,11 +69,12 @@ type Rig struct {
 	current   string        // the card in the slot, by name
 	putBack   time.Duration // after which it is put back; 0 for never
 	onRequest func(mti uint16, stan uint32, tid string)
+	onSlot    func(simccid.Event)
 }
 
 // Start sets up host and devices; the agent is started by Boot.
 func Start(ctx context.Context, cfg Config) (*Rig, error) {
-	r := &Rig{cfg: cfg, ptys: map[string]*pty.Pair{}, decks: map[string]*card.Card{}}
+	r := &Rig{cfg: cfg, cables: map[string]*cable{}, decks: map[string]*card.Card{}}
 	if r.cfg.AgentLog == nil {
 		r.cfg.AgentLog = io.Discard
 	}
@@ -120,6 +119,13 @@ func (r *Rig) OnRequest(f func(mti uint16, stan uint32, tid string)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.onRequest = f
+}
+
+// OnSlot has f told what happens in the reader's slot.
+func (r *Rig) OnSlot(f func(simccid.Event)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onSlot = f
 }
 
 func (r *Rig) requested(mti uint16, stan uint32, tid string) {
@@ -183,28 +189,14 @@ func (r *Rig) openAccounts(ctx context.Context) error {
 	return nil
 }
 
-// startDevices puts each device behind a pseudo-terminal.
-func (r *Rig) startDevices(ctx context.Context) (err error) {
-	r.Reader = simccid.New(simccid.Config{OnEvent: r.slotEvent})
-	if r.Printer, err = newPrinter(); err != nil {
-		return err
-	}
-	runs := map[string]func(context.Context, device.Port) error{
-		"reader": r.Reader.Run, "pinpad": r.Pad.Run, "printer": r.Printer.Run,
-	}
-	for name, run := range runs {
-		pair, err := pty.Open()
-		if err != nil {
-			return err
-		}
-		r.ptys[name] = pair
-		r.group.Go(func() error { return run(ctx, pair.Port) })
-	}
-	return nil
-}
-
 // slotEvent plays the cardholder, who takes the card when its power is off.
 func (r *Rig) slotEvent(e simccid.Event) {
+	r.mu.Lock()
+	f := r.onSlot
+	r.mu.Unlock()
+	if f != nil {
+		f(e)
+	}
 	if e.Kind != simccid.PoweredOff {
 		return
 	}
@@ -288,12 +280,10 @@ func (r *Rig) Close() error {
 		r.Agent.Kill()
 	}
 	r.stop()
-	for _, pair := range r.ptys {
-		errs = append(errs, pair.Close())
+	for name := range r.cables {
+		errs = append(errs, r.Unplug(name))
 	}
-	if err := r.group.Wait(); err != nil && !errors.Is(err, os.ErrClosed) {
-		errs = append(errs, err)
-	}
+	errs = append(errs, r.group.Wait())
 	if r.Host != nil {
 		errs = append(errs, r.Host.Close())
 	}
