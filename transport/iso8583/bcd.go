@@ -1,14 +1,18 @@
 package iso8583
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
+
+// zeros is what numbers are written over. No number has more digits.
+const zeros = "00000000000000000000"
 
 // appendBCD appends n as digits decimal digits; digits is even. Digits that do not fit
 // are lost: callers check first.
 func appendBCD(dst []byte, n uint64, digits int) []byte {
 	at := len(dst)
-	for range digits / 2 {
-		dst = append(dst, 0)
-	}
+	dst = append(dst, zeros[:digits/2]...)
 	for i := len(dst) - 1; i >= at; i-- {
 		dst[i] = byte(n%10) | byte(n/10%10)<<4
 		n /= 100
@@ -19,9 +23,7 @@ func appendBCD(dst []byte, n uint64, digits int) []byte {
 // appendDecimal appends n as width ASCII digits, or refuses an n that needs more.
 func appendDecimal(dst []byte, n uint64, width int) ([]byte, error) {
 	at := len(dst)
-	for range width {
-		dst = append(dst, '0')
-	}
+	dst = append(dst, zeros[:width]...)
 	for i := len(dst) - 1; i >= at && n > 0; i-- {
 		dst[i] = '0' + byte(n%10)
 		n /= 10
@@ -45,30 +47,32 @@ func decimal(chars []byte) uint64 {
 func isBCD(b byte) bool { return b>>4 <= 9 && b&0xF <= 9 }
 
 // appendPacked appends digits two to a byte; hex allows A to F as well. An odd number
-// is padded with a nibble 0, in front where right is set.
+// is padded with a nibble 0, in front where right is set. On an error dst has grown all
+// the same: the caller wipes what was written of a number that may be a card's.
 func appendPacked(dst, chars []byte, hex, right bool) ([]byte, error) {
 	limit := nibbleLimit(hex)
-	rest := chars
+	at := len(dst)
+	dst = slices.Grow(dst, (len(chars)+1)/2)[:at+(len(chars)+1)/2]
+	out, rest := dst[at:], chars
 	if right && len(rest)%2 == 1 {
-		n := unhex[rest[0]]
-		if n > limit {
+		if out[0] = unhex[rest[0]]; out[0] > limit {
 			return dst, notDigit(chars, limit)
 		}
-		dst, rest = append(dst, n), rest[1:]
+		out, rest = out[1:], rest[1:]
 	}
-	for ; len(rest) > 1; rest = rest[2:] {
+	for ; len(rest) > 1; out, rest = out[1:], rest[2:] {
 		high, low := unhex[rest[0]], unhex[rest[1]]
 		if high > limit || low > limit {
 			return dst, notDigit(chars, limit)
 		}
-		dst = append(dst, high<<4|low)
+		out[0] = high<<4 | low
 	}
 	if len(rest) == 1 {
 		n := unhex[rest[0]]
 		if n > limit {
 			return dst, notDigit(chars, limit)
 		}
-		dst = append(dst, n<<4)
+		out[0] = n << 4
 	}
 	return dst, nil
 }
