@@ -59,7 +59,9 @@ func (s *session) cvmTerms() cvm.Terms {
 }
 
 // enterPIN performs a method that takes a PIN. Once bypassed, a PIN counts as bypassed
-// wherever the list asks for one, unless the terminal is set to ask again.
+// wherever the list asks for one, unless the terminal is set to ask again. Only where
+// somebody attends the terminal can a PIN be bypassed: elsewhere the cardholder gave up.
+// EMV 4.4 Book 4, 6.3.4.3.
 func (s *session) enterPIN(ctx context.Context, m cvm.Method) (cvm.Attempt, error) {
 	if s.verified.bypassed && !s.cfg.AskPINAfterBypass {
 		return cvm.Bypassed, nil
@@ -69,6 +71,9 @@ func (s *session) enterPIN(ctx context.Context, m cvm.Method) (cvm.Attempt, erro
 		attempt = s.onlinePIN
 	}
 	a, err := attempt(ctx, m)
+	if a == cvm.Bypassed && s.terminal.unattended() {
+		return a, fmt.Errorf("enter PIN: bypassed where nobody attends the terminal: %w", ErrCancelled)
+	}
 	s.verified.bypassed = s.verified.bypassed || a == cvm.Bypassed
 	return a, err
 }

@@ -104,7 +104,7 @@ func fit(dst, value []byte, length int, format tag.Format) []byte {
 const maxDOL = 252
 
 // dolData returns the values that a DOL asks for, kept in the arena. An object that
-// nobody has, or a constructed tag, comes as zeros. EMV 4.4 Book 3, 5.4.
+// nobody has, an unknown tag or a constructed one comes as zeros. EMV 4.4 Book 3, 5.4.
 func (s *session) dolData(name tlv.Tag, dol tlv.DOL) ([]byte, error) {
 	buf := make([]byte, 0, maxDOL)
 	for e, err := range dol.Entries() {
@@ -114,15 +114,20 @@ func (s *session) dolData(name tlv.Tag, dol tlv.DOL) ([]byte, error) {
 		if len(buf)+e.Length > maxDOL {
 			return nil, broken(nil, "tag %v asks for more than %d bytes", name, maxDOL)
 		}
-		var value []byte
-		if !e.Tag.Constructed() {
-			value = s.value(e.Tag)
-		}
 		s.hushed = s.hushed || secret(e.Tag)
-		info, _ := tag.Lookup(e.Tag)
-		buf = fit(buf, value, e.Length, info.Format)
+		info, known := tag.Lookup(e.Tag)
+		buf = fit(buf, s.asked(e.Tag, known), e.Length, info.Format)
 	}
 	return s.objects.keep(buf), nil
+}
+
+// asked returns the value of an object for a DOL: none for a constructed tag, nor for one
+// that neither the dictionary nor the terminal's own data know, whatever a record said.
+func (s *session) asked(t tlv.Tag, known bool) []byte {
+	if _, own := s.cfg.Data[t]; t.Constructed() || !known && !own {
+		return nil
+	}
+	return s.value(t)
 }
 
 // collect returns those objects of the list that somebody has, for field 55.

@@ -10,14 +10,9 @@ import (
 
 // assess is terminal risk management. EMV 4.4 Book 3, 10.6.
 func (s *session) assess(ctx context.Context) (Phase, error) {
+	s.suspect()
 	if s.profile.aip&emv.TerminalRiskRequired == 0 && !s.chosen.app.AlwaysAssess {
 		return Deciding, nil
-	}
-	if s.tx.OnExceptionFile != nil && s.tx.OnExceptionFile(s.records.pan, s.records.sequence) {
-		s.tvr |= emv.OnExceptionFile
-	}
-	if s.tx.ForceOnline {
-		s.tvr |= emv.MerchantForcedOnline
 	}
 	app := s.chosen.app
 	s.tvr |= floorLimit(s.tx.Amount.Minor, s.tx.LogAmount, app.FloorLimitMinor)
@@ -29,6 +24,18 @@ func (s *session) assess(ctx context.Context) (Phase, error) {
 	}
 	s.tsi |= emv.TerminalRiskPerformed
 	return Deciding, nil
+}
+
+// suspect is point 34, what the merchant's side knows by itself: the exception file, and
+// the wish to go online. Neither waits for a card that asks for risk management.
+// EMV 4.4 Book 4, 6.3.5 and 6.5.
+func (s *session) suspect() {
+	if s.tx.OnExceptionFile != nil && s.tx.OnExceptionFile(s.records.pan, s.records.sequence) {
+		s.tvr |= emv.OnExceptionFile
+	}
+	if s.tx.ForceOnline {
+		s.tvr |= emv.MerchantForcedOnline
+	}
 }
 
 // floorLimit returns the floor-limit bit for a sale of amount, where prior is the

@@ -95,8 +95,9 @@ func (s *session) tryEach(ctx context.Context) error {
 	return nil
 }
 
-// try selects one AID, and again for the next application with it as long as the card
-// has more. It tells when the card itself is blocked.
+// try selects one AID. A card whose application has that very name is done with; one
+// with a longer name may have more of the kind, and is asked for the next. It tells when
+// the card itself is blocked. EMV 4.4 Book 1, 12.3.3, steps 3 to 7.
 func (s *session) try(ctx context.Context, app *Application) (cardBlocked bool, err error) {
 	var before []byte
 	for n := range maxNext {
@@ -122,7 +123,7 @@ func (s *session) try(ctx context.Context, app *Application) (cardBlocked bool, 
 		default:
 			s.listed.blocked = true
 		}
-		if exact && !app.Partial {
+		if exact {
 			return false, nil
 		}
 		before = f.name
