@@ -101,7 +101,7 @@ func (m *Memory) responseData(data []byte, o Options) []Line {
 			return describeRow(objects, o)
 		}
 	}
-	if m.last.INS == apdu.InsGetChallenge {
+	if m.last.INS == apdu.InsGetChallenge && len(data) == 8 {
 		return []Line{{Name: "challenge", Value: o.hexadecimal(data)}}
 	}
 	lines, err := describeTLV(data, o)
