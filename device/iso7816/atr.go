@@ -2,7 +2,6 @@ package iso7816
 
 import (
 	"fmt"
-	"slices"
 
 	"posd/device"
 )
@@ -116,61 +115,4 @@ func (a ATR) indicated() []int {
 		}
 	}
 	return ts
-}
-
-// Inverse tells of the inverse convention (TS 3F).
-func (a ATR) Inverse() bool { return a.Raw[0] == 0x3F }
-
-// Protocols are those that the card speaks as it is after reset, its first choice first:
-// one in specific mode, T=0 if it names none.
-func (a ATR) Protocols() []int {
-	if only, ok := a.Specific(); ok {
-		return []int{only}
-	}
-	var ts []int
-	for _, t := range a.indicated() {
-		if t != 15 {
-			ts = append(ts, t)
-		}
-	}
-	if len(ts) == 0 {
-		return []int{0}
-	}
-	return ts
-}
-
-// Offers tells whether t is one of the protocols.
-func (a ATR) Offers(t int) bool { return slices.Contains(a.Protocols(), t) }
-
-func (a ATR) level(i int) InterfaceBytes {
-	if i > len(a.Interface) {
-		return InterfaceBytes{}
-	}
-	return a.Interface[i-1]
-}
-
-// Specific returns the only protocol of a card in specific mode (TA2), if it is in it.
-func (a ATR) Specific() (protocol int, ok bool) {
-	l := a.level(2)
-	return int(l.TA & 0x0F), l.Has&HasTA != 0
-}
-
-// FiDi is TA1, which codes the clock rate conversion (high nibble) and the baud rate
-// adjustment; 11 (372 and 1) where the card does not say.
-func (a ATR) FiDi() byte {
-	if l := a.level(1); l.Has&HasTA != 0 {
-		return l.TA
-	}
-	return 0x11
-}
-
-// ExtraGuardTime is TC1, in elementary time units; FF is a special value.
-func (a ATR) ExtraGuardTime() byte { return a.level(1).TC }
-
-// WaitingInteger is WI of T=0 (TC2); 10 where the card does not say.
-func (a ATR) WaitingInteger() byte {
-	if l := a.level(2); l.Has&HasTC != 0 {
-		return l.TC
-	}
-	return 10
 }

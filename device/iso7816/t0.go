@@ -59,9 +59,13 @@ func (s *session) command(ctx context.Context, cmd apdu.Command) (apdu.Response,
 	return r, nil
 }
 
+// warns tells of the status words behind which data may wait: 62xx, 63xx, and 9xxx other
+// than 9000. EMV 4.4 Book 1, 9.3.1 (C-APDU at T=0, case 4).
+func warns(sw apdu.SW) bool { return sw.Warning() || sw>>12 == 9 && sw != apdu.OK }
+
 // fetch gets what the card has for the command that it answered with first: after 61xx
 // that many bytes, and after a warning what it may have, for data can come with one.
-// Of the status words the warning stays: it is the command's. EMV 4.4 Book 1, 9.2.2
+// Of the status words the warning stays: it is the command's. EMV 4.4 Book 1, 9.3.1
 // and the T=0 examples ("case 4 command using the 62 and 63 warnings").
 func (s *session) fetch(ctx context.Context, first apdu.Response, ne int) (apdu.Response, error) {
 	var out apdu.Response
@@ -69,7 +73,7 @@ func (s *session) fetch(ctx context.Context, first apdu.Response, ne int) (apdu.
 	switch {
 	case first.SW>>8 == 0x61:
 		want = fewer(byte(first.SW), ne)
-	case first.SW.Warning():
+	case warns(first.SW):
 	default:
 		return first, nil
 	}
@@ -90,7 +94,7 @@ func (s *session) fetch(ctx context.Context, first apdu.Response, ne int) (apdu.
 		if r.SW>>8 == 0x61 {
 			out.SW = apdu.OK // all that was asked for is here; the card has more
 		}
-		if first.SW.Warning() {
+		if warns(first.SW) {
 			return apdu.Response{Data: out.Data, SW: first.SW}, nil
 		}
 		return out, nil

@@ -16,8 +16,8 @@ import (
 	"posd/device/link/linktest"
 )
 
-// exchange runs one TPDU over a wire given as text, see linktest.
-func exchange(t *testing.T, tpdu, wire string) ([]byte, *linktest.Player, error) {
+// overWire runs one TPDU over a wire given as text, see linktest.
+func overWire(t *testing.T, tpdu, wire string) ([]byte, *linktest.Player, error) {
 	t.Helper()
 	line, err := linktest.Replay(strings.NewReader(wire))
 	if err != nil {
@@ -39,7 +39,7 @@ func TestProcedureBytes(t *testing.T) {
 		{"60 as data is no NULL", "00 B2 01 0C 02", "> 00 B2 01 0C 02\n< B2 60 60 90 00", "60 60 90 00"},
 		{"card ends early", "00 B2 01 0C 00", "> 00 B2 01 0C 00\n< 6C 05", "6C 05"},
 	} {
-		got, line, err := exchange(t, row.tpdu, row.wire)
+		got, line, err := overWire(t, row.tpdu, row.wire)
 		if err != nil || !bytes.Equal(got, unhex(t, row.want)) {
 			t.Errorf("%s: got % X, %v", row.name, got, err)
 		}
@@ -48,7 +48,7 @@ func TestProcedureBytes(t *testing.T) {
 		}
 	}
 	all := strings.Repeat(" 5A", 256)
-	if got, _, err := exchange(t, "00 B2 01 0C 00", "> 00 B2 01 0C 00\n< B2"+all+" 90 00"); err != nil || len(got) != 258 {
+	if got, _, err := overWire(t, "00 B2 01 0C 00", "> 00 B2 01 0C 00\n< B2"+all+" 90 00"); err != nil || len(got) != 258 {
 		t.Errorf("256 bytes: got %d, %v", len(got), err)
 	}
 }
@@ -65,11 +65,11 @@ func TestProcedureBytesThatCannotBe(t *testing.T) {
 		{"ACK after the last byte", "00 82 00 00 01 AA", "> 00 82 00 00 01\n< 82\n> AA\n< 82", device.ErrProtocol},
 		{"NULL for ever", "00 B2 01 0C 01", "> 00 B2 01 0C 01\n<" + strings.Repeat(" 60", 1001), device.ErrProtocol},
 	} {
-		if got, _, err := exchange(t, row.tpdu, row.wire); !errors.Is(err, row.want) {
+		if got, _, err := overWire(t, row.tpdu, row.wire); !errors.Is(err, row.want) {
 			t.Errorf("%s: got % X, %v; want %v", row.name, got, err, row.want)
 		}
 	}
-	if _, _, err := exchange(t, "00 B2 01 0C 05 AA", ""); err == nil {
+	if _, _, err := overWire(t, "00 B2 01 0C 05 AA", ""); err == nil {
 		t.Error("a TPDU that does not fit its P3 was sent")
 	}
 }
