@@ -36,9 +36,10 @@
 // A damaged answer is asked for again with NACK, three times at most; only where the
 // chip has acknowledged the command, for else it would repeat the answer before. Silence
 // aborts the command, and what follows begins anew: wake-up, SAMConfiguration, finite
-// retries (as the chip starts, it looks for a card for ever, and hears nothing else
-// meanwhile). Commands that do nothing to a card are tried three times. An APDU is sent
-// once, for the card may have done it.
+// retries (as the chip starts, it looks for a card for ever). Commands that do nothing to
+// a card are tried three times. An APDU is sent once, for the card may have done it.
+// Answers have no number: what comes before the ACK is thrown away, so that only a chip
+// which answers twice after it could pass an old answer for a new one.
 //
 // A contactless card has no answer to reset. What PowerOn returns is made as PC/SC part 3
 // says (ATR of contactless cards), so that users see one kind of answer: 3B 8n 80 01, then

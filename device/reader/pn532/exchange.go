@@ -17,6 +17,7 @@ const (
 	frameTime   = time.Second
 	ackTime     = 500 * time.Millisecond // the chip takes 15 ms at most, the rest is for USB adapters
 	quietTime   = 20 * time.Millisecond
+	staleTime   = time.Millisecond // an answer has no number: what is there before the command is not its own
 	defaultWait = 10 * time.Second
 	defaultPoll = 250 * time.Millisecond
 )
@@ -46,7 +47,6 @@ func (r *Reader) ready(ctx context.Context) error {
 	if err := r.link.Write(ctx, append(append([]byte(nil), wakeUp...), ackFrame...)); err != nil {
 		return err
 	}
-	r.in = r.in[:0]
 	if err := r.link.Discard(ctx, quietTime); err != nil {
 		return err
 	}
@@ -73,6 +73,9 @@ func (r *Reader) exchange(ctx context.Context, c command, data []byte) ([]byte, 
 	if len(data) > maxData {
 		return nil, fmt.Errorf("pn532: %s: %d bytes of data, at most %d", c.name, len(data), maxData)
 	}
+	if err := ctx.Err(); err != nil { // before anything was sent: the line stays in step
+		return nil, fmt.Errorf("pn532: %s: %w", c.name, err)
+	}
 	f := frame{kind: information, tfi: fromHost, code: c.code, data: data}
 	answer, err := r.deliver(ctx, c, f.appendFrame(nil))
 	switch {
@@ -97,6 +100,10 @@ func (r *Reader) abort(ctx context.Context) {
 // deliver gets the command to the chip and the answer back, through damage on the line.
 func (r *Reader) deliver(ctx context.Context, c command, send []byte) ([]byte, error) {
 	x := transfer{Reader: r, command: c}
+	r.in, r.junk = r.in[:0], false
+	if err := r.link.Discard(ctx, staleTime); err != nil {
+		return nil, err
+	}
 	for tries := 0; ; tries++ {
 		if err := r.link.Write(ctx, send); err != nil {
 			return nil, err
@@ -124,9 +131,9 @@ type transfer struct {
 	stray   int
 }
 
-// answer waits for the answer to the command, past late answers to others. A damaged
-// frame is errDamaged once the chip has acknowledged; before that it may have been the
-// ACK, and the answer is still to come.
+// answer waits for the answer to the command, past late answers to others, and past all
+// that comes before the ACK. A damaged frame is errDamaged once the chip has acknowledged;
+// before that it may have been the ACK, and the answer is still to come.
 func (x *transfer) answer(ctx context.Context) ([]byte, error) {
 	for ; x.stray <= maxStray; x.stray++ {
 		f, err := x.await(ctx)
@@ -139,6 +146,9 @@ func (x *transfer) answer(ctx context.Context) ([]byte, error) {
 		switch {
 		case f.kind == ack:
 			x.acked = true
+		case f.kind == nack: // the chip sends none, so it was an ACK
+			x.junk = true
+		case !x.acked && !x.junk:
 		case f.kind == syntaxError:
 			return nil, fmt.Errorf("%w: syntax error: the chip does not know the command or its parameters", device.ErrRefused)
 		case f.kind == information && f.tfi == fromChip && f.code == x.command.code+1:
@@ -198,6 +208,7 @@ func (r *Reader) take() (f frame, size int, junk bool) {
 		skip += size
 	}
 	r.in = r.in[:copy(r.in, r.in[skip:])]
+	r.junk = r.junk || junk
 	return f, size, junk
 }
 
@@ -211,6 +222,7 @@ func (r *Reader) read(ctx context.Context) error {
 
 // rescue looks for a frame within what looked like a longer one that did not end.
 func (r *Reader) rescue(cause error) (frame, error) {
+	r.junk = true
 	for len(r.in) > 0 {
 		r.in = r.in[:copy(r.in, r.in[1:])]
 		if f, _, _ := r.take(); f.kind != none {

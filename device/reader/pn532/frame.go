@@ -135,7 +135,8 @@ func parseExtended(b []byte) (frame, int, error) {
 	return parseBody(b, 7, n, true)
 }
 
-// parseBody reads the n bytes from TFI on, and DCS.
+// parseBody reads the n bytes from TFI on, and DCS. A DCS of 00 may be the postamble of a
+// frame that lost a 00, which no sum shows: then the postamble must be there as well.
 func parseBody(b []byte, at, n int, extended bool) (frame, int, error) {
 	size := at + n + 1
 	if len(b) < size {
@@ -145,6 +146,10 @@ func parseBody(b []byte, at, n int, extended bool) (frame, int, error) {
 	switch {
 	case sum(b[at:size]) != 0:
 		return frame{}, 0, errors.New("DCS is wrong")
+	case b[size-1] == 0 && len(b) == size:
+		return frame{}, size + 1, nil
+	case b[size-1] == 0 && b[size] != 0:
+		return frame{}, 0, errors.New("no postamble")
 	case n == 1 && body[0] == errorTFI && !extended:
 		return frame{kind: syntaxError}, size, nil
 	case n < 2 || body[0] != fromHost && body[0] != fromChip:

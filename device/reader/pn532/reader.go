@@ -39,6 +39,7 @@ type Reader struct {
 	config  Config
 	link    *link.Link
 	in      []byte // read, and no frame yet
+	junk    bool   // bytes that are no frame were read since the command
 	synced  bool   // the chip is awake and set up, and owes no answer
 	powered bool   // target is active
 	target  target
@@ -126,8 +127,17 @@ func (r *Reader) found(ctx context.Context) (bool, error) {
 	return len(a)+len(b) > 0, err
 }
 
-// present asks the active card whether it is still there. UM0701-02, 7.2.1.
+// presenceTime is more than the chip takes to give up a card that is gone, 0.7 s.
+const presenceTime = 2 * time.Second
+
+// present asks the active card whether it is still there. UM0701-02, 7.2.1. The end of
+// ctx does not cut the question short, which would end the card's session.
 func (r *Reader) present(ctx context.Context) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), presenceTime)
+	defer cancel()
 	b, err := r.ask(ctx, diagnose, testPresence)
 	switch {
 	case err != nil:

@@ -62,13 +62,18 @@ var (
 // rig connects a driver to a simulator with cards of type A; it ends with the test.
 func rig(t *testing.T, config pn532.Config, wrap func(device.Port) device.Port) (*pn532.Reader, slot) {
 	t.Helper()
-	near, far := net.Pipe()
-	s := sim.New(sim.Config{})
+	return rigWith(t, config, sim.Config{}, wrap)
+}
+
+func rigWith(t *testing.T, config pn532.Config, far sim.Config, wrap func(device.Port) device.Port) (*pn532.Reader, slot) {
+	t.Helper()
+	near, line := net.Pipe()
+	s := sim.New(far)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = s.Run(ctx, far) // ends with an error where a test unplugs it
+		_ = s.Run(ctx, line) // ends with an error where a test unplugs it
 	}()
 	reader, err := pn532.New(wrap(near), config)
 	if err != nil {
@@ -79,7 +84,19 @@ func rig(t *testing.T, config pn532.Config, wrap func(device.Port) device.Port) 
 		cancel()
 		<-ended
 	})
-	return reader, slot{s, far, sim.CardA, atrA}
+	return reader, slot{s, line, sim.CardA, atrA}
+}
+
+// longRig is a rig with blocks of those sizes and an active longChip.
+func longRig(t *testing.T, ours, theirs int) (*pn532.Reader, *longChip) {
+	t.Helper()
+	r, s := rigWith(t, pn532.Config{BlockSize: ours}, sim.Config{BlockSize: theirs}, plain)
+	chip := &longChip{}
+	s.Reader.Insert(sim.CardA(chip))
+	if _, err := r.PowerOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r, chip
 }
 
 func plain(p device.Port) device.Port { return p }

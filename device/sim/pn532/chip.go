@@ -81,6 +81,8 @@ func (r *Reader) execute(c command, f Fault, over bool) (data *[]byte, done bool
 			return reply(f.Code), true
 		}
 		return r.exchange(c), true
+	case inCommunicateThru:
+		return r.through(c), true
 	case diagnose:
 		return r.diagnose(c), true
 	case rfConfiguration:
@@ -125,8 +127,6 @@ func (p *chip) housekeep(c command) *[]byte {
 		return reply(ok)
 	case c.code == setSerialBaudRate && len(c.data) == 1:
 		return reply()
-	case c.code == inCommunicateThru:
-		return reply(noAnswer)
 	case c.code == inSelect && len(c.data) == 1:
 		if p.target(c.data[0]) == nil {
 			return reply(noContext)
@@ -161,6 +161,16 @@ func (r *Reader) diagnose(c command) *[]byte {
 		return reply(noAnswer)
 	}
 	return reply(ok)
+}
+
+// through is InCommunicateThru: of raw frames the card knows R(NAK), by which a host asks
+// whether it is still there, and gives R(ACK). 7.3.9; ISO/IEC 14443-4, 7.5.5.
+func (r *Reader) through(c command) *[]byte {
+	here := len(r.chip.active) > 0 && r.chip.active[0].isoDEP() && r.hears(r.chip.active[0])
+	if here && len(c.data) == 1 && c.data[0]&0xFE == 0xB2 {
+		return reply(ok, c.data[0]&0x01|0xA2)
+	}
+	return reply(noAnswer)
 }
 
 // hears tells whether a card that was activated still answers.

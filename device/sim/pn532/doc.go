@@ -14,8 +14,8 @@
 // SAMConfiguration, and looking for cards for ever until it is told otherwise. An ACK
 // from the host, or another command, ends that.
 //
-// It does not do: FeliCa, Jewel, MIFARE commands, raw frames (InCommunicateThru finds
-// nobody), peer to peer, card emulation; these and unknown commands are answered as the
+// It does not do: FeliCa, Jewel, MIFARE commands, raw frames (but R(NAK), which is a
+// presence check), peer to peer, card emulation; these and unknown commands are answered as the
 // chip answers where there is nobody, or with an error frame. Time on the air is not
 // simulated. It shares no code with the driver, and knows nothing of EMV. Source: NXP
 // UM0701-02, PN532 user manual, rev. 02.

@@ -59,7 +59,7 @@ const (
 	spoiled               // a frame with a wrong check or length: the chip says nothing
 )
 
-var start = []byte{0x00, 0xFF}
+var startCode = []byte{0x00, 0xFF}
 
 // next takes one event off the front of the buffer.
 func (in *input) next() (event, command) {
@@ -71,7 +71,7 @@ func (in *input) next() (event, command) {
 		}
 		in.buf, in.asleep = in.buf[at:], false
 	}
-	at := bytes.Index(in.buf, start)
+	at := bytes.Index(in.buf, startCode)
 	if at < 0 {
 		in.buf = in.buf[max(len(in.buf)-1, 0):] // perhaps the first byte of a start code
 		return nothing, command{}
