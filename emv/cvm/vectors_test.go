@@ -130,7 +130,7 @@ func (v vector) decision(t *testing.T, theirs string) string {
 	return theirs
 }
 
-// TestVectors: points 25, 26 and 27, 418 cases that two independent kernels judged.
+// TestVectors: points 25, 26 and 27 on 418 cases that two independent kernels judged.
 func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.ID, func(t *testing.T) {

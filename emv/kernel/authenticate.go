@@ -22,11 +22,14 @@ const (
 	cda
 )
 
-// Bits of byte 3 of the terminal capabilities (tag 9F33). EMV 4.4 Book 4, Annex A2.
+// Bits of byte 3 of the terminal capabilities (tag 9F33), and one of byte 2: what package
+// emv/oda/ecc says is missing, no terminal may claim. EMV 4.4 Book 4, Annex A2.
 const (
-	canSDA = 0x80
-	canDDA = 0x40
-	canCDA = 0x08
+	canSDA    = 0x80
+	canDDA    = 0x40
+	canCDA    = 0x08
+	canXDA    = 0x04
+	canECCPIN = 0x01 // byte 2
 )
 
 // chooseMethod is point 14: the best method that both sides know. EMV 4.4 Book 3, 10.3.

@@ -16,7 +16,7 @@ func entered() PINResult {
 	return PINResult{Status: PINEntered, VerifyData: unhex("241234FFFFFFFFFF")}
 }
 
-// TestPINs: points 24 and 26 to 30, from the cardholder's entry to the CVM Results.
+// TestPINs: points 24, 26, 27, 28, 29 and 30, from the cardholder's entry to the CVM Results.
 func TestPINs(t *testing.T) {
 	const (
 		plainPIN  = "4100"

@@ -75,7 +75,8 @@
 // are values of the Transaction, so that the same values give the same session, byte
 // for byte. It sees no PIN digit: the PIN pad makes the block, and for an enciphered PIN
 // it gets challenge and key through [Cardholder]. It stores nothing. It knows no
-// contactless card, no XDA and no elliptic curve.
+// contactless card; what it does with a card of XDA and elliptic curves, which it does
+// not know either, is told in package emv/oda/ecc.
 //
 // Everything is bounded: 512 commands a session and a number a phase, records, scripts,
 // candidates, PIN tries. A card can end a session, but not hold it up or crash it.

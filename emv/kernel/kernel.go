@@ -146,6 +146,10 @@ func newTerminal(data map[tlv.Tag][]byte) (terminal, error) {
 		return terminal{}, fmt.Errorf("tag %v is %X, a type of EMV 4.4 Book 4, Annex A1 wanted", tag.TerminalType, kind)
 	}
 	t.kind = kind[0]
+	if t.capabilities[1]&canECCPIN != 0 || t.capabilities[2]&canXDA != 0 {
+		return terminal{}, fmt.Errorf("tag %v is %X: it claims XDA, or a PIN enciphered by ECC, which are missing (package emv/oda/ecc)",
+			tag.TerminalCapabilities, t.capabilities)
+	}
 	return t, nil
 }
 

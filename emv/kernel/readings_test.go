@@ -242,3 +242,28 @@ func TestSwiped(t *testing.T) {
 		t.Errorf("a track that ends before its service code: %d", got)
 	}
 }
+
+// TestUnsupportedRulesOnly: point 27. Rules that count but name methods that the
+// terminal cannot or does not know perform nothing: 3F0001, and TVR says why each.
+func TestUnsupportedRulesOnly(t *testing.T) {
+	const onlineOnly = "E040C8" // no other method
+	for _, row := range []struct {
+		situation, rules string
+		tvr              emv.TVR
+	}{
+		{"unknown method", "6000" + "2100", emv.CVMUnknown},
+		{"signature", "5E00" + "1E00", 0},
+		{"offline PIN where there is no pad for it (point 26)", "4100" + "0400", emv.PINPadMissing},
+		{"none counts", "4106" + "1F0B", 0},
+	} {
+		rec := plain()
+		rec[tag.CVMList] = "0000000000000000" + row.rules
+		u := newSetup(rec)
+		u.cfg.Data[tag.TerminalCapabilities] = unhex(onlineOnly)
+		r := u.run(t)
+		bits := emv.CVMUnknown | emv.PINPadMissing | emv.CVMFailed
+		if got := fmt.Sprintf("%X", r.Facts.CVMResults); got != "3F0001" || r.Facts.TVR&bits != row.tvr|emv.CVMFailed {
+			t.Errorf("%s: results %s, TVR %s", row.situation, got, r.Facts.TVR.Names())
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 )
 
+// Point 16, expiry.
 func TestFindCA(t *testing.T) {
 	last := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	keys := []CAKey{{RID: testRID, Index: 1}, {RID: testRID, Index: 2, Expires: last}}
@@ -80,7 +81,7 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-// Every key with a published checksum is good, but for those that EMV does not allow
+// Point 16: every key with a published checksum is good, but for those that EMV does not allow
 // any more: exponent 2, and a modulus of 2048 bits.
 func TestPublishedKeys(t *testing.T) {
 	data := readShared(t, "vectors/emv/capks.json")

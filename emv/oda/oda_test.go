@@ -161,7 +161,7 @@ func TestPINCertificateHasNoStaticData(t *testing.T) {
 	}
 }
 
-// Each check of an issuer certificate fails alone, by its own error. The hash is made
+// Point 17: each check of an issuer certificate fails alone, by its own error. The hash is made
 // right again where it is not the thing that is wrong.
 func TestIssuerCertificateChecks(t *testing.T) {
 	tests := []struct {
@@ -206,6 +206,7 @@ func TestIssuerCertificateChecks(t *testing.T) {
 	}
 }
 
+// Point 17, the checks that are the ICC certificate's own.
 func TestICCCertificateChecks(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -272,6 +273,7 @@ func TestCertificateIsGoodToTheEndOfItsMonth(t *testing.T) {
 	}
 }
 
+// Point 16, the revocation list.
 func TestRevokedCertificate(t *testing.T) {
 	c := newChain(t, "ca", "issuer", "icc")
 	listed := Revoked{testRID, 0x80, [3]byte{0, 0, 1}}

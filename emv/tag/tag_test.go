@@ -60,6 +60,7 @@ func TestEveryConstantIsListed(t *testing.T) {
 	}
 }
 
+// Point 2.
 func TestTerminalDataIsNotTheCards(t *testing.T) {
 	for _, own := range []tlv.Tag{TVR, TSI, UnpredictableNumber, AmountAuthorised, AmountAuthorisedBinary, CVMResults, TerminalCapabilities, TransactionDate, TransactionCurrencyCode} {
 		info, ok := Lookup(own)

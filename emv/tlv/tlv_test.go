@@ -17,6 +17,7 @@ func unhex(s string) []byte {
 	return b
 }
 
+// TestNext: point 1, and TestNextRefuses, what is a format error.
 func TestNext(t *testing.T) {
 	tests := []struct {
 		name, data string
@@ -52,6 +53,7 @@ func TestNextAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestNextRefuses: point 1.
 func TestNextRefuses(t *testing.T) {
 	tests := []struct {
 		name, data string
@@ -227,6 +229,7 @@ func TestAppend(t *testing.T) {
 	Append(nil, 0x70, make([]byte, MaxLength+1))
 }
 
+// TestDOL: point 4, order.
 func TestDOL(t *testing.T) {
 	var got []Entry
 	for e, err := range DOL(unhex("9F02 06 5F2A 02 9A 03 DF8101 00 9F37 7F")).Entries() {
