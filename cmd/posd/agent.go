@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"posd/cmd/internal/drivers"
 	"posd/device"
 	"posd/emv/kernel"
 	"posd/emv/payment"
@@ -115,9 +116,9 @@ func (a *agent) openRecords(ctx context.Context, limit int) (err error) {
 
 func (a *agent) devices() {
 	d := a.cfg.Devices
-	a.reader = &held[device.Reader]{name: "reader", url: d.Reader.Text, log: a.world.log, open: opener(readers, d.Reader.Text)}
-	a.pad = &held[device.PINPad]{name: "pinpad", url: d.PINPad.Text, log: a.world.log, open: opener(pinPads, d.PINPad.Text)}
-	a.printer = &held[device.Printer]{name: "printer", url: d.Printer.Text, log: a.world.log, open: opener(printers, d.Printer.Text)}
+	a.reader = hold("reader", d.Reader.Text, drivers.Readers(), a.world.log)
+	a.pad = hold("pinpad", d.PINPad.Text, drivers.PINPads(), a.world.log)
+	a.printer = hold("printer", d.Printer.Text, drivers.Printers(), a.world.log)
 	a.face = &face{pad: a.pad, log: a.world.log}
 }
 
@@ -280,7 +281,7 @@ func (a *agent) loadKey(ctx context.Context, block string) (string, error) {
 // loadPadKey puts the key into the PIN pad; a terminal without one has none to put it in.
 func (a *agent) loadPadKey(ctx context.Context, block string) error {
 	pad, err := a.pad.get(ctx)
-	if errors.Is(err, errSkipped) {
+	if errors.Is(err, drivers.ErrSkipped) {
 		return nil
 	}
 	if err != nil {

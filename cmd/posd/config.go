@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"posd/cmd/internal/drivers"
 )
 
 // Config is the configuration file. Every value remembers its line, so that each
@@ -301,5 +303,20 @@ func (c *complaints) file(name string, v Value) {
 		if _, err := os.Stat(v.Text); err != nil {
 			c.add(v.Line, "%s: %v", name, err)
 		}
+	}
+}
+
+// deviceURL is one device of the configuration, for its check.
+type deviceURL struct {
+	name  string
+	url   Value
+	check func(string) error
+}
+
+func (cfg *Config) deviceList() []deviceURL {
+	return []deviceURL{
+		{"devices.reader", cfg.Devices.Reader, drivers.Readers().Check},
+		{"devices.pinpad", cfg.Devices.PINPad, drivers.PINPads().Check},
+		{"devices.printer", cfg.Devices.Printer, drivers.Printers().Check},
 	}
 }

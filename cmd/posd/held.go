@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"posd/cmd/internal/drivers"
 	"posd/device"
 	"posd/device/link"
 	"posd/transport/control"
@@ -19,11 +20,11 @@ import (
 // never wait for the device.
 type held[T io.Closer] struct {
 	name, url string
-	open      func(ctx context.Context) (opened[T], error)
+	open      func(ctx context.Context) (drivers.Opened[T], error)
 	log       *slog.Logger
 
 	mu       sync.Mutex
-	now      opened[T]
+	now      drivers.Opened[T]
 	state    string // loaded, skipped, failed; empty before the first use
 	why      string
 	times    uint64        // opened
@@ -31,15 +32,11 @@ type held[T io.Closer] struct {
 	retryAll time.Duration // the wait before it, doubled by each failure
 }
 
-// opened is a device that was opened.
-type opened[T any] struct {
-	dev    T
-	detail string                          // what it says of itself
-	probe  func(ctx context.Context) error // asks whether it is still there; changes nothing
+// hold makes a device that is opened by its URL when it is needed.
+func hold[T io.Closer](name, url string, table drivers.Table[T], log *slog.Logger) *held[T] {
+	open := func(ctx context.Context) (drivers.Opened[T], error) { return table.Open(ctx, url) }
+	return &held[T]{name: name, url: url, open: open, log: log}
 }
-
-// errSkipped says that the configuration wants to go without this device.
-var errSkipped = errors.New("the configuration says none")
 
 // Times of supervision: how often an idle till looks after the devices, how long one may
 // take to answer, and the back-off of one that failed.
@@ -59,15 +56,15 @@ func (h *held[T]) get(ctx context.Context) (T, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case errors.Is(err, errSkipped):
-		h.state, h.why = "skipped", errSkipped.Error()
+	case errors.Is(err, drivers.ErrSkipped):
+		h.state, h.why = "skipped", drivers.ErrSkipped.Error()
 	case err != nil:
 		h.fail(err)
 	default:
 		h.now, h.state, h.why, h.retryAll = o, "loaded", "", 0
 		h.times++
-		h.log.Info("device loaded", "device", h.name, "detail", o.detail)
-		return o.dev, nil
+		h.log.Info("device loaded", "device", h.name, "detail", o.Detail)
+		return o.Device, nil
 	}
 	var none T
 	return none, fmt.Errorf("posd: %s: %w", h.name, err)
@@ -76,7 +73,7 @@ func (h *held[T]) get(ctx context.Context) (T, error) {
 func (h *held[T]) loaded() (T, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.now.dev, h.state == "loaded"
+	return h.now.Device, h.state == "loaded"
 }
 
 // fail notes that the device is of no use now; h.mu is held. The same reason is logged
@@ -96,7 +93,7 @@ func (h *held[T]) tend(ctx context.Context) {
 	ctx, stop := context.WithTimeout(ctx, tendWithin)
 	defer stop()
 	h.mu.Lock()
-	state, probe, due := h.state, h.now.probe, !time.Now().Before(h.retryAt)
+	state, probe, due := h.state, h.now.Probe, !time.Now().Before(h.retryAt)
 	h.mu.Unlock()
 	switch {
 	case state == "loaded":
@@ -120,7 +117,7 @@ func (h *held[T]) failed(err error) error {
 		h.why = err.Error()
 	case errors.Is(err, device.ErrGone), errors.Is(err, device.ErrProtocol), errors.Is(err, device.ErrTimeout):
 		h.fail(err)
-		_ = h.now.dev.Close() // it is of no use any more
+		_ = h.now.Device.Close() // it is of no use any more
 	}
 	return err
 }
@@ -131,7 +128,7 @@ func (h *held[T]) close() {
 	defer h.mu.Unlock()
 	if h.state == "loaded" {
 		h.state = ""
-		if err := h.now.dev.Close(); err != nil {
+		if err := h.now.Device.Close(); err != nil {
 			h.log.Warn("close device", "device", h.name, "error", err)
 		}
 	}
@@ -144,8 +141,8 @@ type counted interface{ Counters() link.Counters }
 func (h *held[T]) snapshot() control.Device {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := control.Device{Name: h.name, URL: h.url, State: h.state, Why: h.why, Detail: h.now.detail, Opened: h.times}
-	if c, ok := any(h.now.dev).(counted); ok {
+	out := control.Device{Name: h.name, URL: h.url, State: h.state, Why: h.why, Detail: h.now.Detail, Opened: h.times}
+	if c, ok := any(h.now.Device).(counted); ok {
 		n := c.Counters()
 		out.Line = control.Line(n)
 	}

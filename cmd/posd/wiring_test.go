@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"posd/cmd/internal/drivers"
 	"posd/device"
 	"posd/emv/kernel"
 	"posd/transport/control"
@@ -81,12 +82,12 @@ func (n *nothing) Close() error { n.closed++; return nil }
 // kept.
 func TestHeldDevice(t *testing.T) {
 	times, dev := 0, &nothing{}
-	h := &held[*nothing]{name: "thing", log: slog.New(slog.NewTextHandler(io.Discard, nil)), open: func(context.Context) (opened[*nothing], error) {
+	h := &held[*nothing]{name: "thing", log: slog.New(slog.NewTextHandler(io.Discard, nil)), open: func(context.Context) (drivers.Opened[*nothing], error) {
 		times++
 		if times == 2 {
-			return opened[*nothing]{}, errors.New("not there yet")
+			return drivers.Opened[*nothing]{}, errors.New("not there yet")
 		}
-		return opened[*nothing]{dev: dev, detail: "fine"}, nil
+		return drivers.Opened[*nothing]{Device: dev, Detail: "fine"}, nil
 	}}
 	use := func() string {
 		_, _ = h.get(t.Context())
