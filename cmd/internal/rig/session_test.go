@@ -83,8 +83,17 @@ func (b *bank) authenticate(sk []byte, arqc [8]byte) ([]byte, error) {
 }
 
 func newKernel(t testing.TB) *kernel.Kernel {
+	k, err := kernel.New(configuration())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// configuration is an online-only terminal that takes the cards of device/sim/cards.
+func configuration() kernel.Config {
 	rid, index, modulus, exponent, sum := cards.TestCA()
-	k, err := kernel.New(kernel.Config{
+	return kernel.Config{
 		Data: map[tlv.Tag][]byte{
 			tag.TerminalType: {0x21}, tag.TerminalCapabilities: {0x20, 0x68, 0xC8},
 			tag.AdditionalTerminalCapabilities: {0x60, 0, 0xF0, 0xA0, 1}, tag.TerminalCountryCode: {1, 0x56},
@@ -97,11 +106,7 @@ func newKernel(t testing.TB) *kernel.Kernel {
 		CAKeys:       []oda.CAKey{{RID: rid, Index: index, Modulus: modulus, Exponent: exponent, SHA1: sum}},
 		OnlineTags:   []tlv.Tag{0x9F26, 0x9F27, 0x9F10, 0x9F37, 0x9F36, 0x95, 0x9A, 0x9C, 0x9F02, 0x5F2A, 0x82, 0x9F1A, 0x9F03, 0x9F33, 0x9F34, 0x9F35, 0x9F1E, 0x84, 0x9F09, 0x9F41, 0x9F63},
 		UsePSE:       true,
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return k
 }
 
 // union is UnionPay debit (1) or credit (2).
