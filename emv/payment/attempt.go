@@ -10,6 +10,7 @@ import (
 	"posd/emv"
 	"posd/emv/apdu"
 	"posd/emv/kernel"
+	"posd/emv/keyblock"
 	"posd/emv/tag"
 	"posd/emv/tlv"
 )
@@ -21,8 +22,9 @@ type attempt struct {
 	order    Order
 	time     time.Time
 	pinBlock []byte
-	rec      *Record // nil until it is on disk
-	code     string  // what the till is told; empty until somebody decided
+	pinKey   keyblock.KCV // of the key that the block was made under
+	rec      *Record      // nil until it is on disk
+	code     string       // what the till is told; empty until somebody decided
 }
 
 // Authorize implements kernel.Issuer: disk before wire. Whatever it returns, the
@@ -34,7 +36,7 @@ func (a *attempt) Authorize(ctx context.Context, req kernel.OnlineRequest) (kern
 		return kernel.OnlineAnswer{}, err
 	}
 	a.t.At(AfterJournal)
-	answer, err := a.t.Host.Authorize(ctx, AuthRequest{Record: a.rec, Track2: req.Track2, PINBlock: a.pinBlock})
+	answer, err := a.t.Host.Authorize(ctx, AuthRequest{Record: a.rec, Track2: req.Track2, PINBlock: a.pinBlock, PINKey: a.pinKey})
 	clear(a.pinBlock)
 	if err != nil {
 		return kernel.OnlineAnswer{}, a.unanswered(ctx, err)
@@ -295,7 +297,7 @@ func (h holder) EnterPIN(ctx context.Context, req kernel.PINRequest) (kernel.PIN
 	block, err := h.t.PINPad.EnterPIN(ctx, PINEntry{PAN: req.PAN, Amount: req.Amount, Key: key})
 	switch {
 	case err == nil:
-		h.a.pinBlock = block[:]
+		h.a.pinBlock, h.a.pinKey = block[:], key.KCV
 		h.t.Display.Show(ctx, Processing)
 		return kernel.PINResult{Status: kernel.PINEntered}, nil
 	case errors.Is(err, ErrPINBypassed):

@@ -61,6 +61,9 @@ type AuthRequest struct {
 	Record   *Record
 	Track2   emv.Track2
 	PINBlock []byte // 8 bytes under TPK, format ISO 0; empty for none
+	// PINKey tells under which TPK the block was made. A sign-on in between brings another
+	// key, under which the block would be a wrong PIN: such a request is ErrNotSent.
+	PINKey keyblock.KCV
 }
 
 // Slot is the reader's contact slot.

@@ -24,6 +24,9 @@ type Keys interface {
 	// TrackKey is the cipher of the track key (TDK), or an error where there is none.
 	// It is asked only where SignOn is SignOnTrackKey.
 	TrackKey() (cipher.Block, error)
+	// PINKey is the PIN key's cryptogram as the host sent it, or an error where there is
+	// none: its check value tells whether a PIN block is still good.
+	PINKey() (keyblock.Cryptogram, error)
 }
 
 // Config is what a Link is made of.

@@ -55,6 +55,7 @@ type testKeys struct {
 	mu         sync.Mutex
 	master     string
 	mac, track cipher.Block
+	pin        keyblock.KCV
 }
 
 func (k *testKeys) load(master string) {
@@ -93,6 +94,15 @@ func (k *testKeys) TrackKey() (cipher.Block, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return have(k.track)
+}
+
+// testPINKey is the check value of the PIN key under which the tests' PINs are entered.
+var testPINKey = keyblock.KCV{0x08, 0xD7, 0xB4, 0xFB}
+
+func (k *testKeys) PINKey() (keyblock.Cryptogram, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return keyblock.Cryptogram{KCV: k.pin}, nil
 }
 
 func have(block cipher.Block) (cipher.Block, error) {
@@ -275,7 +285,7 @@ func config(h *host, k *testKeys, log io.Writer) Config {
 // start runs a link to h until the test ends or stop is called. change may be nil.
 func start(t *testing.T, h *host, change func(c *Config)) *rig {
 	t.Helper()
-	r := &rig{host: h, keys: &testKeys{master: masterKey}, log: &lockedBuffer{}}
+	r := &rig{host: h, keys: &testKeys{master: masterKey, pin: testPINKey}, log: &lockedBuffer{}}
 	c := config(h, r.keys, r.log)
 	if change != nil {
 		change(&c)
@@ -337,6 +347,6 @@ func sale(t *testing.T, stan uint32) payment.AuthRequest {
 			Terminal: "00000001", Merchant: "123456789012345", PAN: pan, Expiry: "3012", PANSequence: 1,
 			EntryMode: "051", Request: unhex("9F360200019505008004E800"), OnlinePIN: true,
 		},
-		Track2: track, PINBlock: unhex("0102030405060708"),
+		Track2: track, PINBlock: unhex("0102030405060708"), PINKey: testPINKey,
 	}
 }

@@ -47,6 +47,24 @@ func TestSaleOnTheWire(t *testing.T) {
 	})
 }
 
+// A PIN that was entered before the last sign-on would be a wrong PIN under the new key:
+// the request is not sent, and no PIN try is lost.
+func TestPINOfAnOldKeyIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, newHost(), nil)
+		defer r.stop()
+		req := sale(t, 42)
+		req.PINKey[0]++
+		_, err := r.Authorize(t.Context(), req)
+		if !errors.Is(err, payment.ErrNotSent) || !errors.Is(err, errOldPIN) {
+			t.Errorf("got %v, want not sent for the old PIN key", err)
+		}
+		if sent := requests[*iso8583.FinancialRequest](r.host); len(sent) != 0 {
+			t.Errorf("%d requests were sent", len(sent))
+		}
+	})
+}
+
 func TestSaleWithoutPINOrTrack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, newHost(), nil)

@@ -150,6 +150,9 @@ func (l *Link) request(req payment.AuthRequest) (*iso8583.FinancialRequest, erro
 		Private: iso8583.Private{Batch: rec.ID.Batch, Capability: contactChip},
 	}
 	if len(req.PINBlock) > 0 {
+		if err := l.sameKey(req); err != nil {
+			return nil, err
+		}
 		m.PINBlock, m.PINCapture = req.PINBlock, pinCapture
 	}
 	sealed, err := l.addTrack(m, req)
@@ -159,6 +162,21 @@ func (l *Link) request(req payment.AuthRequest) (*iso8583.FinancialRequest, erro
 	double := l.cfg.SignOn != iso8583.SignOnSingle
 	m.Security = iso8583.SecurityControl(len(req.PINBlock) > 0, double, sealed)
 	return m, nil
+}
+
+// errOldPIN says that the PIN was entered under a key that a sign-on has replaced.
+var errOldPIN = errors.New("the PIN was entered before the last sign-on")
+
+// sameKey tells that the PIN block was made under the key that the host has now.
+func (l *Link) sameKey(req payment.AuthRequest) error {
+	key, err := l.cfg.Keys.PINKey()
+	if err != nil {
+		return fmt.Errorf("PIN key: %w", err)
+	}
+	if key.KCV != req.PINKey {
+		return errOldPIN
+	}
+	return nil
 }
 
 // addTrack puts track 2 into m: under the track key where the sign-on brings one, and
