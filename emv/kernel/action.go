@@ -146,7 +146,8 @@ func (s *session) generate(ctx context.Context, kind emv.Cryptogram, list tlv.Ta
 		return a, broken(err, "GENERATE AC")
 	}
 	if a.cda && a.kind() != emv.AAC {
-		a.cdaFailed = s.checkCDA(&a) != nil
+		s.auth.failure = s.checkCDA(&a)
+		a.cdaFailed = s.auth.failure != nil
 		s.tsi |= emv.ODAPerformed
 	}
 	if a.cdaFailed {

@@ -89,6 +89,7 @@ func (s *session) authenticate(ctx context.Context) (Phase, error) {
 	if portOrBreach(err) {
 		return Done, err
 	}
+	s.auth.failure = err
 	if err != nil {
 		s.tvr |= s.auth.method.failed()
 		s.auth.icc = nil

@@ -42,7 +42,11 @@ func (s *session) verdict(ctx context.Context) (cvm.Verdict, error) {
 	case err != nil:
 		return cvm.Verdict{}, broken(err, "CVM list")
 	}
-	return cvm.Evaluate(list, s.cvmTerms(), func(m cvm.Method) (cvm.Attempt, error) { return s.enterPIN(ctx, m) })
+	perform := func(m cvm.Method) (cvm.Attempt, error) { return s.enterPIN(ctx, m) }
+	if s.cfg.replay.performs() {
+		perform = s.cfg.replay.PIN
+	}
+	return cvm.Evaluate(list, s.cvmTerms(), perform)
 }
 
 func (s *session) cvmTerms() cvm.Terms {

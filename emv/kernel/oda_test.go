@@ -95,7 +95,7 @@ func TestCDAAnswers(t *testing.T) {
 				}
 			}
 			f.on("80AE50", row.answer).on("80AE90", row.answer).on("80AE00", "800B00002AC0FFEE00000000029000")
-			r, issuer := sc.plays(t, f, func(cfg *Config) { cfg.replay.first, cfg.replay.second = row.asked, nil })
+			r, issuer := sc.plays(t, f, func(cfg *Config) { cfg.replay.First, cfg.replay.Second = row.asked, nil })
 			arc := strings.Trim(string(r.ARC[:]), "\x00")
 			if r.Outcome != row.outcome || arc != row.arc || r.Reverse || issuer.asked != row.issuer {
 				t.Errorf("%v %q (%s), issuer asked %d times", r.Outcome, arc, r.Why, issuer.asked)

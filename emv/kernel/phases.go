@@ -71,9 +71,9 @@ func (p Phase) String() string { return phaseNames[min(p, Done)] }
 func (s *session) run(ctx context.Context) error {
 	for s.phase = Listing; s.phase != Done; {
 		row := phases[s.phase]
-		s.left = row.bound
+		s.left, s.told.ref = row.bound, row.ref
 		next, err := row.run(s, ctx)
-		s.trace(Event{})
+		s.traceEnd(next, err)
 		if err != nil {
 			return s.fail(err)
 		}

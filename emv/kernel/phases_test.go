@@ -79,8 +79,8 @@ func TestEveryEdge(t *testing.T) {
 	} {
 		u := newSetup(plain())
 		change(u)
-		u.cfg.replay = &replay{after: func(s *session, next Phase) bool {
-			taken[[2]Phase{s.phase, next}] = true
+		u.cfg.replay = &Recording{After: func(m Moment) bool {
+			taken[[2]Phase{m.Phase, m.Next}] = true
 			return false
 		}}
 		u.run(t)
@@ -88,7 +88,7 @@ func TestEveryEdge(t *testing.T) {
 	// CDA failed on an ARQC: straight to the second GENERATE AC.
 	sc := named(t, "cda-genac1-no-signature")
 	sc.plays(t, sc.fakeOf(), func(cfg *Config) {
-		cfg.replay.after = func(s *session, next Phase) bool { taken[[2]Phase{s.phase, next}] = true; return false }
+		cfg.replay.After = func(m Moment) bool { taken[[2]Phase{m.Phase, m.Next}] = true; return false }
 	})
 	for i, row := range phases {
 		for _, n := range row.next {

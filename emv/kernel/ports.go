@@ -177,16 +177,30 @@ type Config struct {
 	// its argument. Secrets in it are masked.
 	Trace func(Event)
 
-	replay *replay // tests only: play a recorded session that some other terminal had
+	replay *Recording // a session that some other terminal had; see NewReplay
 }
 
 // Event is one line of a session's trace.
 type Event struct {
 	Phase    string
+	Ref      string         // the phase's clause: "Book 3, 10.3"
 	Command  *apdu.Command  // nil for the end of a phase
-	Response *apdu.Response // nil for the end of a phase
+	Response *apdu.Response // nil for the end of a phase, and where the card was gone
 	TVR      emv.TVR
 	TSI      emv.TSI
+	// Reasons are the bits that were set since the event before, highest first, each with
+	// why. Came is what the phase came to, in a clause, at its end. Both are made for this
+	// call, and hold no secret.
+	Reasons []Reason
+	Came    string
+}
+
+// Reason is why one bit was set, of the TVR or of the TSI; the other is zero.
+type Reason struct {
+	TVR    emv.TVR
+	TSI    emv.TSI
+	Why    string // what of card, terminal or payment made it so
+	Clause string // subject and place: "floor limits, Book 3, 10.6.1"
 }
 
 // Application is what the terminal knows about one AID. Amounts are minor units.

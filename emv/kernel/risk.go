@@ -78,6 +78,7 @@ func (s *session) velocity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.told.atc, s.told.lastOnline = atc, last
 	s.tvr |= consecutive(atc, last, lower[0], upper[0])
 	return nil
 }

@@ -44,6 +44,7 @@ type session struct {
 	online   online
 	final    answered
 	scripts  []byte // script results, 5 bytes each
+	told     told
 }
 
 // ending is how the session ended.
@@ -81,6 +82,8 @@ type authentication struct {
 	method method
 	issuer *oda.PublicKey
 	icc    *oda.PublicKey // CDA is possible while it is there
+	// failure is what the last check found wrong: of the method, or of a CDA signature.
+	failure error
 }
 
 // verification is cardholder verification. EMV 4.4 Book 3, 10.5.
@@ -141,6 +144,7 @@ func (s *session) transmit(ctx context.Context, cmd apdu.Command) (apdu.Response
 	if len(resp.Data) > apdu.MaxResponseData {
 		return apdu.Response{}, broken(nil, "answer of %d bytes to INS %02X", len(resp.Data), cmd.INS)
 	}
+	s.told.sw = resp.SW
 	s.trace(Event{Command: &cmd, Response: &resp})
 	s.hushed = false
 	resp.Data = s.objects.keep(resp.Data)

@@ -11,7 +11,8 @@ func (s *session) trace(e Event) {
 	if s.cfg.Trace == nil {
 		return
 	}
-	e.Phase, e.TVR, e.TSI = s.phase.String(), s.tvr, s.tsi
+	e.Phase, e.Ref, e.TVR, e.TSI = s.phase.String(), s.told.ref, s.tvr, s.tsi
+	e.Reasons = s.reasons()
 	if e.Command != nil {
 		cmd := *e.Command
 		if s.hushed || cmd.INS == apdu.InsVerify {

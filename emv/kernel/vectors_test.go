@@ -218,7 +218,7 @@ func (sc scenario) transaction() Transaction {
 	}
 }
 
-func (sc scenario) replay() *replay {
+func (sc scenario) replay() *Recording {
 	kind := func(s string) *emv.Cryptogram {
 		if s == "" {
 			return nil
@@ -227,7 +227,7 @@ func (sc scenario) replay() *replay {
 		return &k
 	}
 	results := [3]byte(unhex(sc.Terminal.Params["9F34"]))
-	return &replay{first: kind(sc.Terminal.First), second: kind(sc.Terminal.Second), cvmResults: &results}
+	return &Recording{First: kind(sc.Terminal.First), Second: kind(sc.Terminal.Second), CVMResults: &results}
 }
 
 // phaseOf maps the phases of the vectors to ours. Some of ours are parts of theirs.
@@ -265,7 +265,7 @@ func (sc scenario) play(t testing.TB) played {
 	var p played
 	cfg := sc.config()
 	cfg.replay = sc.replay()
-	cfg.replay.after = func(s *session, _ Phase) bool { p.final = s; return false }
+	cfg.replay.After = func(m Moment) bool { p.final = m.s; return false }
 	cfg.Trace = func(e Event) {
 		i := phaseNamed(e.Phase)
 		at := &p.phases[i]
