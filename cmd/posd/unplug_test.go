@@ -19,7 +19,7 @@ type pull struct {
 }
 
 var pulls = []pull{
-	{"the reader before the first cryptogram", "reader", "powered", "", "terminated"},
+	{"the reader before the first cryptogram", "reader", "powered", "", "cancelled"},
 	{"the reader after the host has posted", "reader", "posted", "reversed", "declined"},
 	{"the printer after the host has posted", "printer", "posted", "completed", "approved"},
 	{"the reader while nothing goes on", "reader", "idle", "completed", "approved"},

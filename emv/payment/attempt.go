@@ -197,7 +197,7 @@ func reversalICC(rec *Record) []byte {
 // reversal. "Approved" is told only once the disk says completed.
 func (a *attempt) conclude(ctx context.Context, res kernel.Result, cause error) (Result, error) {
 	if a.rec == nil {
-		return a.withoutHost(res), cause
+		return a.withoutHost(res, cause), cause
 	}
 	if res.Facts.AID != nil {
 		a.rec.Facts = res.Facts
@@ -239,16 +239,18 @@ func (a *attempt) settle(ctx context.Context, res kernel.Result, cause error) er
 	return a.owe(ctx, CardFailed, CodeCardSaidNo, why)
 }
 
-// withoutHost is the end of a session in which the host was never asked. A card that
-// approves off line is not taken at its word: there is no store-and-forward yet, so no
-// goods leave on it and no money moves.
-func (a *attempt) withoutHost(res kernel.Result) Result {
+// withoutHost is the end of a session in which the host was never asked. A card that went
+// away before that cancelled the sale: no money moved. A card that approves off line is
+// not taken at its word: there is no store-and-forward yet, so no goods leave on it.
+func (a *attempt) withoutHost(res kernel.Result, cause error) Result {
 	out := Result{Outcome: res.Outcome, Code: CodeOfflineDeclined, Why: res.Why}
-	switch res.Outcome {
-	case emv.Approved:
+	switch {
+	case cause != nil:
+		out.Outcome, out.Code, out.Why = emv.Cancelled, "", fmt.Sprintf("the card session ended early: %v", cause)
+	case res.Outcome == emv.Approved:
 		out.Outcome, out.Why = emv.Declined, "the card approved off line, which this terminal does not take"
-	case 0:
-		out.Outcome = emv.Terminated
+	case res.Outcome == emv.Cancelled:
+		out.Code = ""
 	}
 	return out
 }

@@ -203,6 +203,7 @@ const (
 	offlineTC   cardMode = "approves off line"
 	offlineAAC  cardMode = "declines off line"
 	breaksRules cardMode = "breaks the rules"
+	pulledEarly cardMode = "is pulled before the cryptogram"
 )
 
 // session plays the kernel: it asks the issuer and then the card.
@@ -214,6 +215,8 @@ func (s session) Run(ctx context.Context, tx kernel.Transaction, card kernel.Car
 		return kernel.Result{Outcome: emv.Approved}, nil
 	case offlineAAC:
 		return kernel.Result{Outcome: emv.Declined, Why: "the card declined"}, nil
+	case pulledEarly:
+		return kernel.Result{}, errors.New("no card")
 	case breaksRules:
 		return kernel.Result{Outcome: emv.Terminated, Why: "two PANs"}, nil
 	}

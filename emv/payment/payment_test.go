@@ -33,13 +33,14 @@ func TestPay(t *testing.T) {
 		{"card approves off line", offlineTC, answers, emv.Declined, 0, "T7"},
 		{"card declines off line", offlineAAC, answers, emv.Declined, 0, "T7"},
 		{"card breaks the rules", breaksRules, answers, emv.Terminated, 0, "T7"},
+		{"card is pulled before the cryptogram", pulledEarly, answers, emv.Cancelled, 0, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld()
 			w.card, w.bank.sale = test.card, test.host
 			res, err, _ := w.sell(t, w.boot(t))
-			if (err != nil) != (test.card == pulled) {
+			if (err != nil) != (test.card == pulled || test.card == pulledEarly) {
 				t.Fatalf("error %v", err)
 			}
 			if res.Outcome != test.outcome || res.Code != test.code {
