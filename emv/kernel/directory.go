@@ -35,10 +35,7 @@ func (s *session) readPSE(ctx context.Context) error {
 	if err != nil || !bytes.Equal(f.name, pse) || len(sfi) != 1 || sfi[0] < 1 || sfi[0] > 10 {
 		return nil
 	}
-	found, err := s.readDirectory(ctx, sfi[0])
-	for _, e := range found {
-		s.admit(e, f)
-	}
+	s.listed.list, err = s.readDirectory(ctx, sfi[0], f)
 	return err
 }
 
@@ -47,42 +44,39 @@ type entry struct {
 	aid, label, preferred, priority []byte
 }
 
-// readDirectory returns the entries of the directory file, none if a record is not as
+// readDirectory returns the candidates of the directory file, none if a record is not as
 // it should be.
-func (s *session) readDirectory(ctx context.Context, sfi byte) ([]entry, error) {
-	var found []entry
+func (s *session) readDirectory(ctx context.Context, sfi byte, directory fci) ([]listed, error) {
+	var found listing
 	for record := 1; record <= maxDirectory; record++ {
 		resp, err := s.transmit(ctx, apdu.ReadRecord(sfi, byte(record)))
 		switch {
 		case err != nil:
 			return nil, err
 		case resp.SW == apdu.RecordNotFound:
-			return found, nil
+			return found.list, nil
 		case resp.SW != apdu.OK:
 			return nil, nil
 		}
-		entries, err := parseDirectory(resp.Data)
-		if err != nil {
+		if err := parseDirectory(resp.Data, func(e entry) { s.admit(&found, e, directory) }); err != nil {
 			return nil, nil
 		}
-		found = append(found, entries...)
 	}
 	return nil, nil
 }
 
 // parseDirectory reads one record: template 70 with one or more templates 61. An entry
 // that names another directory (9D) is passed over: EMV 4.4 knows none.
-func parseDirectory(data []byte) ([]entry, error) {
+func parseDirectory(data []byte, take func(entry)) error {
 	content, err := tlv.Template(data, tag.ReadRecordTemplate)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []entry
 	templates := 0
 	for obj, err := range tlv.All(content) {
 		switch {
 		case err != nil:
-			return nil, err
+			return err
 		case obj.Tag != tag.ApplicationTemplate:
 			continue
 		}
@@ -92,14 +86,14 @@ func parseDirectory(data []byte) ([]entry, error) {
 		}
 		e, err := parseEntry(obj.Value)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, e)
+		take(e)
 	}
 	if templates == 0 {
-		return nil, fmt.Errorf("directory record without template %v", tag.ApplicationTemplate)
+		return fmt.Errorf("directory record without template %v", tag.ApplicationTemplate)
 	}
-	return out, nil
+	return nil
 }
 
 func parseEntry(content []byte) (entry, error) {
@@ -125,16 +119,17 @@ func parseEntry(content []byte) (entry, error) {
 	return e, nil
 }
 
-// admit puts an entry on the list if the terminal has an application for it.
-func (s *session) admit(e entry, directory fci) {
+// admit puts an entry on the list if the terminal has an application for it and the list
+// has it not yet.
+func (s *session) admit(found *listing, e entry, directory fci) {
 	app := s.match(e.aid)
-	if app == nil {
+	if app == nil || found.has(e.aid) {
 		return
 	}
 	c := listed{app: app, Candidate: Candidate{AID: e.aid, Languages: string(directory.get(tag.LanguagePreference))}}
 	c.describe(e.label, e.priority)
 	c.prefer(s.terminal, e.preferred, directory.get(tag.IssuerCodeTableIndex))
-	s.listed.add(c)
+	found.add(c)
 }
 
 // match is point 9: the terminal's application for a card's AID, which is equal to the

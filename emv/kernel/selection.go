@@ -76,12 +76,13 @@ func rank(priority int) int {
 
 // add puts a candidate on the list, once.
 func (l *listing) add(c listed) {
-	for _, other := range l.list {
-		if bytes.Equal(other.AID, c.AID) {
-			return
-		}
+	if !l.has(c.AID) {
+		l.list = append(l.list, c)
 	}
-	l.list = append(l.list, c)
+}
+
+func (l *listing) has(aid []byte) bool {
+	return slices.ContainsFunc(l.list, func(c listed) bool { return bytes.Equal(c.AID, aid) })
 }
 
 // tryEach selects every AID of the terminal. EMV 4.4 Book 1, 12.3.3.
