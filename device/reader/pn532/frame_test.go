@@ -16,11 +16,13 @@ func TestFramesOfTheManual(t *testing.T) {
 	}{
 		{"GetFirmwareVersion", frame{kind: information, tfi: fromHost, code: 0x02}, []byte{0, 0, 0xFF, 2, 0xFE, 0xD4, 2, 0x2A, 0}},
 		{
-			"its answer", frame{kind: information, tfi: fromChip, code: 0x03, data: []byte{0x32, 1, 6, 7}},
+			"its answer",
+			frame{kind: information, tfi: fromChip, code: 0x03, data: []byte{0x32, 1, 6, 7}},
 			[]byte{0, 0, 0xFF, 6, 0xFA, 0xD5, 3, 0x32, 1, 6, 7, 0xE8, 0},
 		},
 		{
-			"SAMConfiguration", frame{kind: information, tfi: fromHost, code: 0x14, data: []byte{1, 0x14, 1}},
+			"SAMConfiguration",
+			frame{kind: information, tfi: fromHost, code: 0x14, data: []byte{1, 0x14, 1}},
 			[]byte{0, 0, 0xFF, 5, 0xFB, 0xD4, 0x14, 1, 0x14, 1, 2, 0},
 		},
 		{"ACK", frame{kind: ack}, []byte{0, 0, 0xFF, 0, 0xFF, 0}},

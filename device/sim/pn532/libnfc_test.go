@@ -23,16 +23,22 @@ func TestWithLibNFC(t *testing.T) {
 	}{
 		{"nothing in the field", nil, []string{"nfc-list"}, []string{"opened"}},
 		{
-			"type A", []pn532.Tag{pn532.CardA(echo{})},
-			[]string{"nfc-list"}, []string{"ISO/IEC 14443A (106 kbps) target", "UID (NFCID3): 08  50  4f  53", "SAK (SEL_RES): 20", "ATS: 78  80  70  02"},
+			"type A",
+			[]pn532.Tag{pn532.CardA(echo{})},
+			[]string{"nfc-list"},
+			[]string{"ISO/IEC 14443A (106 kbps) target", "UID (NFCID3): 08  50  4f  53", "SAK (SEL_RES): 20", "ATS: 78  80  70  02"},
 		},
 		{
-			"type B", []pn532.Tag{pn532.CardB(echo{})},
-			[]string{"nfc-list"}, []string{"ISO/IEC 14443-4B (106 kbps) target", "PUPI: 50  4f  53  44"},
+			"type B",
+			[]pn532.Tag{pn532.CardB(echo{})},
+			[]string{"nfc-list"},
+			[]string{"ISO/IEC 14443-4B (106 kbps) target", "PUPI: 50  4f  53  44"},
 		},
 		{
-			"one of each", []pn532.Tag{pn532.CardA(echo{}), pn532.CardB(echo{})},
-			[]string{"nfc-list"}, []string{"UID (NFCID3): 08", "PUPI: 50"},
+			"one of each",
+			[]pn532.Tag{pn532.CardA(echo{}), pn532.CardB(echo{})},
+			[]string{"nfc-list"},
+			[]string{"UID (NFCID3): 08", "PUPI: 50"},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

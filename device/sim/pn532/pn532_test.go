@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"posd/device/sim/card"
 )
 
 // chipCard answers with the length of what it got; it counts its activations.
@@ -91,36 +93,46 @@ func TestCommands(t *testing.T) {
 		{"nobody of type A", []Tag{CardB(&chipCard{})}, [][]byte{list}, [][]byte{answer0(0x4B, 0)}},
 		{"type A", []Tag{CardA(&chipCard{})}, [][]byte{list}, [][]byte{listed}},
 		{
-			"type B", []Tag{CardB(&chipCard{})},
+			"type B",
+			[]Tag{CardB(&chipCard{})},
 			[][]byte{command0(0x4A, 1, 3, 0)},
 			[][]byte{answer0(0x4B, 1, 1, 0x50, 0x50, 0x4F, 0x53, 0x44, 0, 0, 0, 0, 0, 0x81, 0x71, 1, 0)},
 		},
 		{"exchange without a target", nil, [][]byte{command0(0x40, 1, 0, 0x70, 0, 0)}, [][]byte{answer0(0x41, 0x27)}},
 		{
-			"exchange", []Tag{CardA(&chipCard{})},
-			[][]byte{list, command0(0x40, 1, 0, 0x70, 0, 0)}, [][]byte{listed, answer0(0x41, 0, 4, 0x90, 0)},
+			"exchange",
+			[]Tag{CardA(&chipCard{})},
+			[][]byte{list, command0(0x40, 1, 0, 0x70, 0, 0)},
+			[][]byte{listed, answer0(0x41, 0, 4, 0x90, 0)},
 		},
 		{
-			"exchange in blocks", []Tag{CardA(&chipCard{})},
+			"exchange in blocks",
+			[]Tag{CardA(&chipCard{})},
 			[][]byte{list, command0(0x40, 0x41, 0, 0x70), command0(0x40, 1, 0, 0)},
 			[][]byte{listed, answer0(0x41, 0), answer0(0x41, 0, 4, 0x90, 0)},
 		},
 		{
-			"presence of a card", []Tag{CardA(&chipCard{})},
-			[][]byte{list, command0(0, 6), command0(0x42, 0xB2)}, [][]byte{listed, answer0(1, 0), answer0(0x43, 0, 0xA2)},
+			"presence of a card",
+			[]Tag{CardA(&chipCard{})},
+			[][]byte{list, command0(0, 6), command0(0x42, 0xB2)},
+			[][]byte{listed, answer0(1, 0), answer0(0x43, 0, 0xA2)},
 		},
 		{
-			"field off ends a card's session", []Tag{CardA(&chipCard{})},
+			"field off ends a card's session",
+			[]Tag{CardA(&chipCard{})},
 			[][]byte{list, command0(0x32, 1, 0), command0(0x40, 1, 0, 0x70, 0, 0)},
 			[][]byte{listed, answer0(0x33), answer0(0x41, 0x27)},
 		},
 		{
-			"release too", []Tag{CardA(&chipCard{})},
-			[][]byte{list, command0(0x52, 0), command0(0, 6)}, [][]byte{listed, answer0(0x53, 0), answer0(1, 0x27)},
+			"release too",
+			[]Tag{CardA(&chipCard{})},
+			[][]byte{list, command0(0x52, 0), command0(0, 6)},
+			[][]byte{listed, answer0(0x53, 0), answer0(1, 0x27)},
 		},
 		{
 			"asleep again", nil,
-			[][]byte{command0(0x16, 0xF0), command0(2), slices.Concat(wake, samOn)}, [][]byte{answer0(0x17, 0), nil, samAnswer},
+			[][]byte{command0(0x16, 0xF0), command0(2), slices.Concat(wake, samOn)},
+			[][]byte{answer0(0x17, 0), nil, samAnswer},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -209,8 +221,10 @@ func TestEvents(t *testing.T) {
 		var got []Event
 		r, host := begin(t, Config{OnEvent: func(e Event) { got = append(got, e) }}, true)
 		card := &chipCard{}
-		if !r.Insert(CardA(card)) || !r.Insert(CardA(card)) || r.Insert(CardA(card)) {
-			t.Error("the field does not hold two")
+		for n, want := range []bool{true, true, false} {
+			if r.Insert(CardA(card)) != want {
+				t.Errorf("card %d: want room %v", n+1, want)
+			}
 		}
 		r.Remove()
 		r.Remove() // of nothing
@@ -283,3 +297,5 @@ func FuzzExecute(f *testing.F) {
 		}
 	})
 }
+
+var _ Chip = (*card.Card)(nil)

@@ -31,12 +31,19 @@ func Dial(address string) Connect {
 	}
 }
 
-// Accept takes the connections of a reader that connects to the card. The listener is
-// closed when ctx ends.
-func Accept(l net.Listener) Connect {
+// Accept has a reader connect to the card, at a TCP address. It listens only while a card
+// is in that has no connection, so that an empty slot refuses.
+func Accept(address string) Connect {
 	return func(ctx context.Context) (device.Port, error) {
-		stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // that it was closed is no news
-		defer stop()
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // that it is closed is no news
+		defer func() {
+			stop()
+			_ = l.Close()
+		}()
 		return l.Accept()
 	}
 }
