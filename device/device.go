@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"errors"
+	"image"
 	"io"
 	"time"
 
@@ -31,6 +32,8 @@ var (
 	ErrCancelled = errors.New("cancelled at the device")   // the cancel key, or no key in time
 	ErrPaper     = errors.New("out of paper")
 	ErrCover     = errors.New("cover is open")
+	ErrDocument  = errors.New("document cannot be printed") // by this printer, nor ever: too wide, too long …
+	ErrUnprinted = errors.New("nothing was printed")        // beside another: not a byte of the document went out
 )
 
 // Reader is a contact slot. One goroutine uses it at a time.
@@ -78,7 +81,8 @@ type PINBlock struct {
 // Printer prints slips.
 type Printer interface {
 	// Print returns when the printer has confirmed the whole document, or with ErrPaper,
-	// ErrCover, ErrTimeout …: then it is not known how much is on paper.
+	// ErrCover, ErrTimeout …: then it is not known how much is on paper, unless the error
+	// is ErrUnprinted as well.
 	Print(ctx context.Context, doc Document) error
 	Status(ctx context.Context) (PrinterStatus, error)
 	Close() error
@@ -93,16 +97,36 @@ type PrinterStatus struct {
 type Document struct {
 	Lines []Line
 	Cut   bool
+	// Drawer is opened before the first line. What is printed as a copy must leave it
+	// alone: nobody stands at the till.
+	Drawer Drawer
 }
 
-// Line is one line of text with its style, or a QR code. CJK characters are two
-// columns wide. A line longer than the paper wraps at the printer.
+// Drawer is a cash drawer at the printer's connector.
+type Drawer uint8
+
+const (
+	NoDrawer Drawer = iota
+	Drawer1         // the one that almost everybody has: pin 2
+	Drawer2         // pin 5
+)
+
+// Line is one line of text with its style; or, where one of them is set, a QR code, a bar
+// code or an image, for which only Align counts. CJK characters are two columns wide. A
+// line longer than the paper wraps at the printer; what does not wrap and is too wide is
+// ErrDocument.
 type Line struct {
 	Text  string
 	Size  Size
 	Bold  bool
 	Align Align
-	QR    string // where set, a QR code with this content instead of text
+	QR    string // content of a QR code
+	// Barcode is the content of a Code 128 bar code, ASCII 20 to 7E, which is also
+	// printed below it.
+	Barcode string
+	// Image is printed a pixel a dot (8 a millimetre), black where it is darker than half;
+	// what is transparent is paper.
+	Image image.Image
 }
 
 // Size scales characters.

@@ -58,6 +58,16 @@ func printing(t *testing.T, open func(t *testing.T) (device.Printer, Roll)) {
 			t.Errorf("status %+v", got)
 		}
 	})
+	row(t, "what cannot be printed is refused whole", func(t *testing.T, ctx context.Context) {
+		printer, roll := open(t)
+		err := printer.Print(ctx, device.Document{Lines: []device.Line{{Text: "A"}, {Size: 99}}})
+		wantError(t, "Print", err, device.ErrDocument)
+		wantError(t, "Print", err, device.ErrUnprinted)
+		synctest.Wait()
+		if lines := roll.Lines(); len(lines) != 0 {
+			t.Errorf("on paper: %q", lines)
+		}
+	})
 	row(t, "an empty document", func(t *testing.T, ctx context.Context) {
 		printer, _ := open(t)
 		must(t, "Print", printer.Print(ctx, device.Document{}))
@@ -68,7 +78,9 @@ func printerFaults(t *testing.T, open func(t *testing.T) (device.Printer, Roll))
 	row(t, "no paper, then paper", func(t *testing.T, ctx context.Context) {
 		printer, roll := open(t)
 		roll.SetPaperOut(true)
-		wantError(t, "Print", printer.Print(ctx, slip), device.ErrPaper)
+		err := printer.Print(ctx, slip)
+		wantError(t, "Print", err, device.ErrPaper)
+		wantError(t, "Print before the first byte", err, device.ErrUnprinted)
 		got, err := printer.Status(ctx)
 		must(t, "Status", err)
 		if !got.PaperOut {

@@ -1,6 +1,8 @@
 package escpos
 
 import (
+	"bytes"
+
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"posd/device"
@@ -15,27 +17,61 @@ type style struct {
 
 var plain = style{width: 1, height: 1}
 
-// realtime finds DLE EOT n in the stream, wherever it is, as printers do.
+// realtime finds commands that begin with DLE in the stream, wherever they are, in the
+// middle of an image too, as printers do.
 type realtime struct{ seen []byte }
 
-// add takes one byte. It returns the bytes that are no real-time command, and n of one
+// immediate lists them without their parameters: DLE EOT n, DLE ENQ n, DLE DC4 1 m t.
+var immediate = []struct {
+	code       []byte
+	parameters int
+	known      func(parameters []byte) bool
+}{
+	{[]byte{0x10, 0x04}, 1, func(b []byte) bool { return b[0] >= 1 && b[0] <= 4 }},
+	{[]byte{0x10, 0x05}, 1, func(b []byte) bool { return b[0] == 1 || b[0] == 2 }},
+	{[]byte{0x10, 0x14, 0x01}, 2, func(b []byte) bool { return b[0] <= 1 && b[1] >= 1 && b[1] <= 8 }},
+}
+
+// add takes one byte. It returns the bytes that are no real-time command, and then one
 // that is complete.
-func (r *realtime) add(c byte) (rest []byte, n byte) {
+func (r *realtime) add(c byte) (rest, command []byte) {
+	if len(r.seen) == 0 && c != 0x10 {
+		return []byte{c}, nil
+	}
 	r.seen = append(r.seen, c)
+	complete, begun := r.match()
 	switch {
-	case len(r.seen) == 1 && c == 0x10, len(r.seen) == 2 && c == 0x04:
-		return nil, 0
-	case len(r.seen) == 3 && c >= 1 && c <= 4:
-		r.seen = r.seen[:0]
-		return nil, c
+	case complete:
+		command, r.seen = r.seen, nil
+		return nil, command
+	case begun:
+		return nil, nil
 	}
-	rest = append(rest, r.seen...)
-	r.seen = r.seen[:0]
-	if last := len(rest) - 1; last > 0 && c == 0x10 { // the byte may begin the next one
-		rest = rest[:last]
-		r.seen = append(r.seen, c)
+	seen := r.seen
+	rest, r.seen = seen[:1:1], nil
+	for _, c := range seen[1:] { // in the middle of it the real one may have begun
+		more, found := r.add(c)
+		rest = append(rest, more...)
+		if found != nil {
+			command = found
+		}
 	}
-	return rest, 0
+	return rest, command
+}
+
+func (r *realtime) match() (complete, begun bool) {
+	for _, m := range immediate {
+		n := min(len(r.seen), len(m.code))
+		if !bytes.Equal(r.seen[:n], m.code[:n]) {
+			continue
+		}
+		if len(r.seen) < len(m.code)+m.parameters {
+			begun = true
+		} else if m.known(r.seen[len(m.code):]) {
+			return true, true
+		}
+	}
+	return false, begun
 }
 
 // work executes what is in the buffer while the printer is online. The caller has the
@@ -50,12 +86,15 @@ func (p *Printer) work() {
 	}
 }
 
-// parameters is how many bytes follow the two of a command.
+// parameters is how many bytes follow the two of a command; those of longer ones follow
+// these.
 var parameters = map[[2]byte]int{
 	{0x1B, '@'}: 0, {0x1B, 'a'}: 1, {0x1B, 'E'}: 1, {0x1B, 'd'}: 1, {0x1B, 'J'}: 1, {0x1B, '!'}: 1,
 	{0x1B, 'M'}: 1, {0x1B, '-'}: 1, {0x1B, '2'}: 0, {0x1B, '3'}: 1, {0x1B, 't'}: 1, {0x1B, 'R'}: 1,
+	{0x1B, 'p'}: 3,
 	{0x1C, '&'}: 0, {0x1C, '.'}: 0, {0x1C, '!'}: 1, {0x1C, 'W'}: 1,
 	{0x1D, '!'}: 1, {0x1D, 'r'}: 1, {0x1D, 'V'}: 1, {0x1D, '('}: 3, {0x1D, 'a'}: 1, {0x1D, 'I'}: 1,
+	{0x1D, 'h'}: 1, {0x1D, 'w'}: 1, {0x1D, 'H'}: 1, {0x1D, 'f'}: 1, {0x1D, 'k'}: 1, {0x1D, 'v'}: 6,
 }
 
 // execute does the first thing in b and returns its length, or 0 for an incomplete one.
@@ -129,6 +168,7 @@ func (p *Printer) print(l Line) {
 		p.linesLeft--
 	}
 	p.paperOut = p.paperOut || p.linesLeft == 0
+	p.tell()
 }
 
 // command executes one of ESC, FS or GS.
@@ -151,6 +191,10 @@ func (p *Printer) command(b []byte) int {
 		return p.cut(b)
 	case [2]byte{0x1D, '('}:
 		return p.long(b)
+	case [2]byte{0x1D, 'k'}:
+		return p.barcode(b)
+	case [2]byte{0x1D, 'v'}:
+		return p.raster(b)
 	}
 	var parameter byte
 	if count > 0 {
@@ -164,7 +208,7 @@ func (p *Printer) command(b []byte) int {
 func (p *Printer) simple(code [2]byte, n byte) {
 	switch code {
 	case [2]byte{0x1B, '@'}:
-		p.style, p.row, p.used = plain, p.row[:0], 0
+		p.initialise()
 	case [2]byte{0x1B, 'a'}:
 		p.style.align = device.Align(n & 0x0F % 3)
 	case [2]byte{0x1B, 'E'}:
@@ -179,9 +223,30 @@ func (p *Printer) simple(code [2]byte, n byte) {
 		p.style.chinese = false
 	case [2]byte{0x1D, '!'}:
 		p.style.width, p.style.height = int(n>>4&7)+1, int(n&7)+1
+	case [2]byte{0x1B, 'p'}:
+		p.kicks++
+	case [2]byte{0x1D, 'h'}:
+		p.bars.height = int(max(n, 1))
+	case [2]byte{0x1D, 'w'}:
+		p.bars.width = int(min(max(n, 1), 6))
+	case [2]byte{0x1D, 'a'}:
+		p.auto = n
+		if n != 0 {
+			p.sendAuto()
+		}
 	case [2]byte{0x1D, 'r'}:
-		p.answer(0x00)
+		if p.fault != Unconfirming {
+			p.answer(0x00)
+		}
 	}
+}
+
+// initialise sets what a printer is switched on with, and forgets the line that is being
+// filled.
+func (p *Printer) initialise() {
+	p.style, p.row, p.used = plain, p.row[:0], 0
+	p.bars = bars{width: 3, height: 162}
+	p.auto = 0
 }
 
 // cut is GS V: some of its forms have one parameter more.

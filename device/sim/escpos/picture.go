@@ -12,7 +12,8 @@ import (
 	"posd/device"
 )
 
-// Dots of one column by one line, with the space between characters and lines.
+// Dots of one column by one line, with the space between characters and lines. A dot of
+// a character is two of the printer's, each way: a pixel is one of those.
 const (
 	cellWidth  = 6
 	cellHeight = 10
@@ -23,17 +24,16 @@ const (
 // Picture draws paper of a width, in black and white. A code that cannot be drawn is an
 // empty space.
 func Picture(paper []Line, columns int) image.Image {
-	height := 2 * margin
+	height := 2 * margin * dotSize
 	for _, l := range paper {
 		height += lineHeight(l)
 	}
-	img := image.NewPaletted(image.Rect(0, 0, dotSize*(columns*cellWidth+2*margin), dotSize*height),
+	img := image.NewPaletted(image.Rect(0, 0, dotSize*(columns*cellWidth+2*margin), height),
 		color.Palette{color.White, color.Black})
-	c := canvas{img, columns * cellWidth}
-	y := margin
+	c := canvas{img: img, width: columns * cellWidth, top: margin * dotSize}
 	for _, l := range paper {
-		c.line(l, y)
-		y += lineHeight(l)
+		c.line(l)
+		c.top += lineHeight(l)
 	}
 	return img
 }
@@ -54,43 +54,88 @@ func encodeQR(content string) (*qr.Code, bool) {
 	return code, err == nil
 }
 
+// lineHeight is how far a line feeds the paper, in pixels.
 func lineHeight(l Line) int {
-	if l.QR == "" {
-		return cellHeight * max(l.Height, 1)
+	switch {
+	case l.Barcode.Bars != "":
+		return l.Barcode.Height + dotSize*(cellHeight+margin)
+	case l.Image.Dots != "":
+		return l.Image.Height
+	case l.QR == "":
+		return dotSize * cellHeight * max(l.Height, 1)
 	}
 	code, ok := encodeQR(l.QR)
 	if !ok {
-		return cellHeight
+		return dotSize * cellHeight
 	}
-	return qrScale*code.Size + 2*margin
+	return dotSize * (qrScale*code.Size + 2*margin)
 }
 
-// canvas draws in dots, within the margins from left to right.
+// canvas draws one line after the other, within the margins from left to right.
 type canvas struct {
 	img   *image.Paletted
-	width int
+	width int // dots
+	top   int // of the line, in pixels
 }
 
-// set blackens one dot.
+// set blackens one dot of the line.
 func (c canvas) set(x, y int) {
 	for i := range dotSize * dotSize {
-		c.img.SetColorIndex(dotSize*(x+margin)+i%dotSize, dotSize*y+i/dotSize, 1)
+		c.pixel(dotSize*x+i%dotSize, dotSize*y+i/dotSize)
 	}
 }
 
-func (c canvas) line(l Line, y int) {
+// pixel blackens one pixel of the line.
+func (c canvas) pixel(x, y int) {
+	if at := image.Pt(dotSize*margin+x, c.top+y); at.In(c.img.Rect) {
+		c.img.SetColorIndex(at.X, at.Y, 1)
+	}
+}
+
+func (c canvas) line(l Line) {
 	switch {
 	case l.Cut:
 		for x := range c.width {
 			if x%6 < 3 {
-				c.set(x, y+cellHeight/2)
+				c.set(x, cellHeight/2)
 			}
 		}
 	case l.QR != "":
-		c.code(l, y)
+		c.code(l)
+	case l.Barcode.Bars != "":
+		c.barcode(l)
+	case l.Image.Dots != "":
+		c.image(l)
 	default:
-		c.text(l, y)
+		c.text(l, 0)
 	}
+}
+
+// image draws a pixel for a dot of the printer.
+func (c canvas) image(l Line) {
+	left := c.start(l.Align, l.Image.Width/dotSize) * dotSize
+	for y := range l.Image.Height {
+		for x := range l.Image.Width {
+			if l.Image.Black(x, y) {
+				c.pixel(left+x, y)
+			}
+		}
+	}
+}
+
+// barcode draws the bars, and what they say below them.
+func (c canvas) barcode(l Line) {
+	bars := l.Barcode.Bars
+	x := c.start(l.Align, total(bars)/dotSize) * dotSize
+	for i := range len(bars) {
+		for dx := range int(bars[i]) * (1 - i%2) { // the even ones are bars
+			for y := range l.Barcode.Height {
+				c.pixel(x+dx, y)
+			}
+		}
+		x += int(bars[i])
+	}
+	c.text(Line{Text: l.Barcode.Text, Align: l.Align}, l.Barcode.Height/dotSize+1)
 }
 
 // start is where something of a width begins.
@@ -104,7 +149,7 @@ func (c canvas) start(align device.Align, width int) int {
 	return 0
 }
 
-func (c canvas) code(l Line, y int) {
+func (c canvas) code(l Line) {
 	code, ok := encodeQR(l.QR)
 	if !ok {
 		return
@@ -113,7 +158,7 @@ func (c canvas) code(l Line, y int) {
 	left := c.start(l.Align, side)
 	for i := range side * side {
 		if dx, dy := i%side, i/side; code.Black(dx/qrScale, dy/qrScale) {
-			c.set(left+dx, y+margin+dy)
+			c.set(left+dx, margin+dy)
 		}
 	}
 }

@@ -116,6 +116,7 @@ func TestPicture(t *testing.T) {
 func FuzzStream(f *testing.F) {
 	f.Add([]byte("\x1b@\x1ba\x01\x1bE\x01\x1d!\x11\x1c!\x0cA\x1c&\xd2\xf8\x1c.\n\x1bd\x03\x1dVB\x00\x1dr\x01"), 3)
 	f.Add([]byte("\x10\x04\x01\x10\x10\x04\x02\x1d(k\x05\x001P0Hi\x1d(k\x03\x001Q0"), 1)
+	f.Add([]byte("\x1da\x0e\x1dh\x40\x1dw\x02\x1dkI\x06{BA{{B\x1dv0\x00\x01\x00\x02\x00\x81\x18\x10\x14\x01\x00\x01\x1bp\x00\x32\xfa"), 9)
 	f.Fuzz(func(t *testing.T, stream []byte, at int) {
 		whole, pieces := newPrinter(t), newPrinter(t)
 		whole.take(stream)
@@ -128,6 +129,10 @@ func FuzzStream(f *testing.F) {
 		if got := len(whole.Paper()); got > maxPaper {
 			t.Errorf("%d lines", got)
 		}
+		if whole.Kicks() != pieces.Kicks() || whole.Unknown() != pieces.Unknown() {
+			t.Errorf("cut at %d: %d and %d kicks, %d and %d unknown", at, whole.Kicks(), pieces.Kicks(), whole.Unknown(), pieces.Unknown())
+		}
 		Text(whole.Paper(), 32)
+		Picture(whole.Paper()[:min(len(whole.Paper()), 20)], 32)
 	})
 }
