@@ -123,6 +123,9 @@ func TestMethods(t *testing.T) {
 func FuzzList(f *testing.F) {
 	f.Add([]byte{0, 0, 7, 0xD0, 0, 0, 1, 0xF4, 0x41, 3, 0x1F, 0}, byte(0xF8), uint64(1000))
 	f.Add(make([]byte, 8), byte(0), uint64(0))
+	for _, v := range readVectors(f) {
+		f.Add(unhex(f, v.Card.List), unhex(f, v.Terminal.Capabilities)[1], v.Terminal.Amount)
+	}
 	f.Fuzz(func(t *testing.T, raw []byte, capabilities byte, amount uint64) {
 		list, err := Parse(raw)
 		if err != nil {

@@ -47,7 +47,7 @@ var decided = []struct {
 	{"after a bypass", "the walk asks for each PIN method; whether one bypass counts for all is up to who performs", ""},
 }
 
-func readVectors(t *testing.T) []vector {
+func readVectors(t testing.TB) []vector {
 	t.Helper()
 	raw, err := os.ReadFile(vectorFile)
 	if err != nil {
@@ -63,7 +63,7 @@ func readVectors(t *testing.T) []vector {
 	return file.Vectors
 }
 
-func unhex(t *testing.T, s string) []byte {
+func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {

@@ -327,6 +327,9 @@ func FuzzTLV(f *testing.F) {
 	for _, seed := range []string{record, "6F12 8407F0000000010101 A507 5005 53594E5448", "00 FF 82 02 1980", "DF8101 820001 07", "9F00 01 05", "70 80", "91 81"} {
 		f.Add(unhex(seed))
 	}
+	for _, answer := range cardAnswers(f) {
+		f.Add(answer)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var written []byte
 		var objects []Object
@@ -363,6 +366,14 @@ func FuzzDOL(f *testing.F) {
 	f.Add(unhex("9F0206 9F0306 9F1A02 9505 5F2A02 9A03 9C01 9F3704"))
 	f.Add(unhex("9F02"))
 	f.Add(unhex("83 80"))
+	for _, answer := range cardAnswers(f) {
+		content, _ := Template(answer, 0x70)
+		for _, t := range []Tag{0x8C, 0x8D, 0x97, 0x9F38, 0x9F49} {
+			if list, ok := Find(content, t); ok {
+				f.Add(list)
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var written []byte
 		for e, err := range DOL(data).Entries() {
