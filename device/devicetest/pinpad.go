@@ -27,9 +27,21 @@ type PINPadRig struct {
 	Request device.PINRequest // 4 to 12 digits, no bypass; the suite changes it by row
 	// PIN gives the digits in a block, under the clear working key that the test knows.
 	PIN func(block device.PINBlock) (string, error)
-	// Slot and KeyBlock are a master key that the pad takes.
+	// Slot and KeyBlock are a master key that the pad takes; without a KeyBlock it takes
+	// none over the line, and says so.
 	Slot     int
 	KeyBlock string
+	// NoBypass says that the protocol has no way to leave the PIN out: ENTER without digits
+	// does nothing, whatever the request allows.
+	NoBypass bool
+}
+
+// exchange is any message that the pad answers with a frame, not with a byte alone.
+func (rig PINPadRig) exchange(ctx context.Context) error {
+	if rig.KeyBlock == "" {
+		return rig.Driver.Show(ctx, "EXCHANGE")
+	}
+	return rig.Driver.LoadKey(ctx, rig.Slot, rig.KeyBlock)
 }
 
 // PINPad is the conformance suite of a device.PINPad.
@@ -86,6 +98,10 @@ func pinEntry(t *testing.T, open func(t *testing.T) PINPadRig) {
 	})
 	row(t, "a master key is loaded", func(t *testing.T, ctx context.Context) {
 		rig := open(t)
+		if rig.KeyBlock == "" {
+			wantError(t, "LoadKey", rig.Driver.LoadKey(ctx, rig.Slot, ""), device.ErrRefused)
+			return
+		}
 		must(t, "LoadKey", rig.Driver.LoadKey(ctx, rig.Slot, rig.KeyBlock))
 	})
 }
@@ -106,6 +122,11 @@ func pinRefusals(t *testing.T, open func(t *testing.T) PINPadRig) {
 		rig.Request.AllowBypass = true
 		done := enter(ctx, rig)
 		rig.Far.Press("E")
+		if rig.NoBypass {
+			rig.Far.Press("1234E")
+			must(t, "EnterPIN", (<-done).err)
+			return
+		}
 		wantError(t, "EnterPIN", (<-done).err, device.ErrBypassed)
 	})
 	row(t, "ctx ends in the middle of entry and the pad is free again", func(t *testing.T, ctx context.Context) {
@@ -145,14 +166,14 @@ func pinFaults(t *testing.T, open func(t *testing.T) PINPadRig) {
 	row(t, "one garbled answer", func(t *testing.T, ctx context.Context) {
 		rig := open(t)
 		rig.Far.Misbehave(GarbledOnce)
-		must(t, "LoadKey", rig.Driver.LoadKey(ctx, rig.Slot, rig.KeyBlock))
+		must(t, "exchange", rig.exchange(ctx))
 	})
 	row(t, "garbled for ever, then good again", func(t *testing.T, ctx context.Context) {
 		rig := open(t)
 		rig.Far.Misbehave(Garbled)
-		wantError(t, "LoadKey", rig.Driver.LoadKey(ctx, rig.Slot, rig.KeyBlock), device.ErrProtocol, device.ErrTimeout)
+		wantError(t, "exchange", rig.exchange(ctx), device.ErrProtocol, device.ErrTimeout)
 		rig.Far.Misbehave(None)
-		must(t, "LoadKey", rig.Driver.LoadKey(ctx, rig.Slot, rig.KeyBlock))
+		must(t, "exchange", rig.exchange(ctx))
 	})
 	row(t, "unplugged in the middle of entry", func(t *testing.T, ctx context.Context) {
 		rig := open(t)

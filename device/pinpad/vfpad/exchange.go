@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"posd/device"
 )
@@ -18,6 +19,7 @@ func (p *Pad) send(ctx context.Context, request []byte) error {
 	}
 	answer, err := p.handshake(ctx, request)
 	if err == nil && answer == eot {
+		p.unsettled = true // it may be the end of an exchange before this one
 		err = fmt.Errorf("%w: it does not take this now", device.ErrRefused)
 	}
 	return err
@@ -78,9 +80,9 @@ func (p *Pad) drop(ctx context.Context, start byte) error {
 	return err
 }
 
-// receive returns the data of the frame with the identifier, for the caller to
+// receive returns the data of a frame with one of the identifiers, for the caller to
 // acknowledge; errEOT for the pad's end. Other frames are acknowledged and thrown away.
-func (p *Pad) receive(ctx context.Context, id string) ([]byte, error) {
+func (p *Pad) receive(ctx context.Context, ids ...string) ([]byte, error) {
 	naks, strays := 0, 0
 	for range maxNoise {
 		b, err := p.link.Byte(ctx)
@@ -95,7 +97,7 @@ func (p *Pad) receive(ctx context.Context, id string) ([]byte, error) {
 		}
 		data, err := p.frame(ctx, b)
 		switch {
-		case err == nil && id != "" && (frame{b, data}).has(id):
+		case err == nil && slices.ContainsFunc(ids, frame{b, data}.has):
 			return data, nil
 		case err == nil:
 			clear(data)
@@ -120,10 +122,10 @@ func (p *Pad) receive(ctx context.Context, id string) ([]byte, error) {
 }
 
 // answer is receive with the time of a machine, not of a person.
-func (p *Pad) answer(ctx context.Context, id string) ([]byte, error) {
+func (p *Pad) answer(ctx context.Context, ids ...string) ([]byte, error) {
 	limit, cancel := context.WithTimeout(ctx, tries*p.cfg.AckTime)
 	defer cancel()
-	data, err := p.receive(limit, id)
+	data, err := p.receive(limit, ids...)
 	if err != nil && !errors.Is(err, errEOT) {
 		p.unsettled = true
 	}

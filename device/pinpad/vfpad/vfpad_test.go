@@ -49,6 +49,14 @@ func (p pad) Misbehave(f devicetest.Fault) {
 // connect makes a driver and a pad with the master key in its slot.
 func connect(t *testing.T, config sim.Config) (*vfpad.Pad, pad) {
 	t.Helper()
+	return connectWith(t, vfpad.Config{}, config, plain)
+}
+
+func plain(p device.Port) device.Port { return p }
+
+// connectWith is connect with a driver of that configuration, on a line that wrap spoils.
+func connectWith(t *testing.T, own vfpad.Config, config sim.Config, wrap func(device.Port) device.Port) (*vfpad.Pad, pad) {
+	t.Helper()
 	if config.Protection == nil {
 		config.Protection = protection
 	}
@@ -60,7 +68,7 @@ func connect(t *testing.T, config sim.Config) (*vfpad.Pad, pad) {
 		t.Fatal(err)
 	}
 	near, line := net.Pipe()
-	driver, err := vfpad.New(near, vfpad.Config{})
+	driver, err := vfpad.New(wrap(near), own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,11 +117,11 @@ func openBlock(t *testing.T, pan emv.PAN) func(device.PINBlock) (string, error) 
 	}
 }
 
-func tr31(t *testing.T, under, key []byte, usage string) string {
+func tr31(t *testing.T, under, key []byte, usage string, blocks ...keyblock.Block) string {
 	t.Helper()
 	h := keyblock.Header{
 		Version: keyblock.VersionB, Usage: usage, Algorithm: keyblock.AlgorithmTDES, Mode: keyblock.ModeDecrypt,
-		KeyVersion: "00", Exportability: keyblock.ExportableNever,
+		KeyVersion: "00", Exportability: keyblock.ExportableNever, Blocks: blocks,
 	}
 	s, err := keyblock.Wrap(under, h, key, make([]byte, 6))
 	if err != nil {
@@ -123,14 +131,24 @@ func tr31(t *testing.T, under, key []byte, usage string) string {
 }
 
 func TestConformance(t *testing.T) {
-	devicetest.PINPad(t, func(t *testing.T) devicetest.PINPadRig {
-		driver, far := connect(t, sim.Config{})
-		req := request(t)
-		return devicetest.PINPadRig{
-			Driver: driver, Far: far, Request: req, PIN: openBlock(t, req.PAN),
-			Slot: slot, KeyBlock: tr31(t, protection, master, keyblock.UsageKeyEncryption),
-		}
-	})
+	for name, config := range map[string]vfpad.Config{
+		"z62":                          {},
+		"z60":                          {Entry: vfpad.EntryZ60},
+		"z60 after a prompt by number": {Entry: vfpad.EntryZ60, PINPrompt: 1},
+		"70":                           {Entry: vfpad.Entry70},
+	} {
+		t.Run(name, func(t *testing.T) {
+			devicetest.PINPad(t, func(t *testing.T) devicetest.PINPadRig {
+				driver, far := connectWith(t, config, sim.Config{}, plain)
+				req := request(t)
+				return devicetest.PINPadRig{
+					Driver: driver, Far: far, Request: req, PIN: openBlock(t, req.PAN),
+					Slot: slot, KeyBlock: tr31(t, protection, master, keyblock.UsageKeyEncryption),
+					NoBypass: config.Entry != vfpad.EntryZ62,
+				}
+			})
+		})
+	}
 }
 
 // inBubble runs one situation under the clock of testing/synctest.

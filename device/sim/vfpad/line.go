@@ -133,6 +133,18 @@ func (p *Pad) transmit(s *sent) {
 		p.fault = None
 	}
 	p.put(b...)
+	if p.fault == Twice {
+		p.put(b...)
+	}
+}
+
+// acknowledge sends ACK, if it is not to be lost.
+func (p *Pad) acknowledge() {
+	if p.fault == LostACK {
+		p.fault = None
+		return
+	}
+	p.put(ack)
 }
 
 // settle forgets the frame that waits for its ACK.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"posd/device"
 	"posd/emv"
+	"posd/emv/dukpt"
 )
 
 // Times of the protocol. UIC PP791, "Message format" and "Message Z62".
@@ -38,8 +40,22 @@ type Config struct {
 	// Protection is the key block protection key: 16 or 24 bytes (TR-31 version B), or 16,
 	// 24 or 32 (version D).
 	Protection []byte
-	// Slots are master keys that are in the pad already: slot 0 to 9, 16 or 24 bytes.
+	// Slots are master keys that are in the pad already: slot 0 to 9, TDES, 16 or 24 bytes.
 	Slots map[int][]byte
+	// AESSlots are AES master keys of 16 bytes: a working key of 16 bytes under one of them
+	// makes blocks of format 4.
+	AESSlots map[int][]byte
+	// Random fills blocks of format 4; without it they are filled with zeros.
+	Random io.Reader
+	// Format4 are the two digits by which 71 tells a block of format 4; default "04".
+	Format4 string
+	// Verifone has the pad answer Z60 and Z62 with DUKPT by 73, as VeriFone's do, not 71.
+	Verifone bool
+	// WholeKSN has the pad leave the F on the left of a key serial number.
+	WholeKSN bool
+	// OnSwipeRequest is a message after which, and only then, a swipe is reported, such as
+	// Q1. Without it each swipe is, while the reader is on.
+	OnSwipeRequest string
 	// Cardholder, where set, is called when an entry begins and returns the keys to press,
 	// as for Press; an empty string presses none. It must not call the Pad.
 	Cardholder func(Entry) string
@@ -57,6 +73,8 @@ const (
 	Garbled           // every frame has one
 	NAKs              // every frame is answered by NAK
 	LateAnswer        // frame 71 comes LateBy after the last key
+	LostACK           // the next good frame is obeyed, and its ACK is lost
+	Twice             // every frame is sent twice, as after an ACK that was lost
 )
 
 // LateBy is how late frame 71 is with LateAnswer: after a driver has given up.
@@ -70,6 +88,15 @@ type Pad struct {
 	mu       sync.Mutex
 	slots    map[int][]byte
 	selected int // -1 before any 08
+	aes      map[int][]byte
+	sets     [2]*dukpt.Device // initial keys
+	set      int              // by 96
+	baud     byte             // code of 13
+	prompted bool             // Z2 or Z3 was shown, so that Z60 may follow
+	stripe   byte             // flag of Q4
+	asked    bool             // for a swipe, by Config.OnSwipeRequest
+	message  []byte           // of a MAC that goes on
+	next     int              // number of its next frame
 	shown    string
 	fault    Fault
 	naks     int    // in a row, of frames that came in garbled
@@ -95,11 +122,24 @@ func New(config Config) (*Pad, error) {
 			return nil, fmt.Errorf("sim/vfpad: new: key of %d bytes in slot %d: 16 or 24 in 0 to 9 wanted", len(key), slot)
 		}
 	}
+	for slot, key := range config.AESSlots {
+		if slot < 0 || slot > 9 || len(key) != 16 || config.Slots[slot] != nil {
+			return nil, fmt.Errorf("sim/vfpad: new: AES key of %d bytes in slot %d: 16 in a free one of 0 to 9 wanted", len(key), slot)
+		}
+	}
 	if config.EntryTime == 0 {
 		config.EntryTime = entryTime
 	}
-	p := &Pad{config: config, out: make(chan []byte, maxQueue), slots: map[int][]byte{}, selected: -1, shown: idleText}
-	maps.Copy(p.slots, config.Slots)
+	if config.Format4 == "" {
+		config.Format4 = "04"
+	}
+	p := &Pad{
+		config: config, out: make(chan []byte, maxQueue), shown: idleText,
+		slots: maps.Clone(config.Slots), aes: maps.Clone(config.AESSlots), selected: -1, stripe: stripeOff,
+	}
+	if p.slots == nil {
+		p.slots = map[int][]byte{}
+	}
 	return p, nil
 }
 
@@ -156,7 +196,8 @@ func (p *Pad) reset() {
 	defer p.mu.Unlock()
 	p.settle()
 	p.endEntry()
-	p.shown, p.naks = idleText, 0
+	p.forgetMAC()
+	p.shown, p.naks, p.prompted, p.asked, p.stripe = idleText, 0, false, false, stripeOff
 }
 
 // Misbehave does so until it is told otherwise.
@@ -178,6 +219,24 @@ func (p *Pad) Loaded(slot int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.slots[slot] != nil
+}
+
+// Inject puts an initial TDES DUKPT key into key set 0 or 1, as an injection room does.
+func (p *Pad) Inject(set int, initial dukpt.Key, ksn dukpt.KSN) error {
+	if set != 0 && set != 1 {
+		return fmt.Errorf("sim/vfpad: inject: key set %d, 0 or 1 wanted", set)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sets[set] = dukpt.NewDevice(initial, ksn)
+	return nil
+}
+
+// Baud is the rate to which frame 13 has set the line, or 0.
+func (p *Pad) Baud() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return bauds[p.baud]
 }
 
 // Entering tells whether the pad waits for a PIN.

@@ -59,12 +59,26 @@ func TestExchangesByteForByte(t *testing.T) {
 		{"short account", encode(stx, "Z62.627700\x1C0123456789ABCDEF0412NPIN"), append([]byte{ack}, encode(stx, "712")...)},
 		{"no lengths", encode(stx, "Z62.62770000\x1C0123456789ABCDEF"), append([]byte{ack}, encode(stx, "718")...)},
 		{"unknown", encode(stx, "Q9"), nil},
+		{"Z60 without a prompt", encode(stx, "Z60.62770000\x1C0123456789ABCDEF"), []byte{ack, eot}},
+		{"70 with a short amount", append(encode(si, "080"), append([]byte{ack}, encode(stx, "70.62770000\x1C0123456789ABCDEF1.0")...)...), concat([]byte{ack}, encode(si, "080"), []byte{eot, ack}, encode(stx, "718"))},
+		{"70 with DUKPT and no D or C", encode(stx, "7062770000\x1C12.00"), append([]byte{ack}, encode(stx, "715")...)},
+		{"70 with DUKPT and no key", encode(stx, "7062770000\x1CD12.00"), append([]byte{ack}, encode(stx, "71A")...)},
+		{"76 without a key", encode(stx, "7662770000\x1CD12.00"), append([]byte{ack}, encode(stx, "71A")...)},
+		{"initial key that is none", encode(stx, "90B0000"), append([]byte{ack}, encode(stx, "911A")...)},
+		{"key set", encode(stx, "961"), []byte{ack}},
+		{"a rate that is none", encode(si, "139"), append([]byte{ack}, encode(si, "131")...)},
+		{"MAC out of order", encode(stx, "Z666010\x1C0123456789ABCDEF\x1C\x1C00"), append([]byte{ack}, encode(stx, "Z672")...)},
+		{"MAC of an empty slot", encode(stx, "Z666009\x1C0123456789ABCDEF\x1C\x1C00"), append([]byte{ack}, encode(stx, "Z673")...)},
+		{"MAC of another kind", encode(stx, "Z663000\x1C0123456789ABCDEF\x1C\x1C00"), append([]byte{ack}, encode(stx, "Z676")...)},
+		{"part of a MAC", encode(stx, "Z665000\x1C0123456789ABCDEF\x1C\x1CTEXT"), append([]byte{ack}, encode(stx, "Z671")...)},
 	} {
 		if got := feed(newPad(t), tc.in...); !bytes.Equal(got, tc.want) {
 			t.Errorf("%s: % X, want % X", tc.name, got, tc.want)
 		}
 	}
 }
+
+func concat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 func TestThreeGarbledFramesEndTheExchange(t *testing.T) {
 	p := newPad(t)
@@ -114,13 +128,17 @@ func FuzzLine(f *testing.F) {
 	f.Add(append(append(encode(si, "080"), ack), encode(stx, "Z62.62770000\x1C0123456789ABCDEF0412NPIN\x1C\x1CWAIT")...))
 	f.Add(encode(si, "020B0072K0TD00N0000"))
 	f.Add([]byte("\x0272\x03\x00\x15\x04\x06"))
+	f.Add(append(encode(stx, "Z2\x1APIN"), encode(stx, "Z60.62770000")...))
+	f.Add(append(encode(stx, "Z667000\x1C0123456789ABCDEF\x1C\x1C00"), encode(stx, "Z666010\x1C0123456789ABCDEF\x1C\x1C00")...))
+	f.Add(append(encode(stx, "7062770000\x1CD12.00"), encode(stx, "Q42")...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p := newPad(t)
 		defer p.reset()
 		feed(p, b...)
-		if p.Entering() && !bytes.Contains(b, []byte("Z62.")) {
+		if p.Entering() && !bytes.Contains(b, []byte("Z6")) && !bytes.Contains(b, []byte("70")) {
 			t.Error("entry without a request")
 		}
+		p.Swipe("A", "1=2", "3")
 		if err := p.Press("1234E"); err != nil {
 			t.Fatal(err)
 		}
