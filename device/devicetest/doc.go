@@ -1,5 +1,6 @@
 // Package devicetest has the conformance suites that a driver passes against its
-// simulator, and a simulator against its driver: [Reader], [PINPad] and [Printer].
+// simulator, and a simulator against its driver: [Reader] (or [Contacts]), [PINPad],
+// [Printer] and [Pin].
 //
 // Three words to know:
 //

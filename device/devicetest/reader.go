@@ -10,7 +10,8 @@ import (
 )
 
 // Slot is the far end of a reader driver. Insert puts in a card that behaves as
-// [CardATR] and [CardAnswer] say; Remove pulls it.
+// [CardATR] and [CardAnswer] say; Remove pulls it. A Slot with a method ATR() []byte has a
+// card with another answer to reset.
 type Slot interface {
 	Far
 	Insert()
@@ -71,6 +72,23 @@ var exchanges = []struct {
 func Reader(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 	sessions(t, open)
 	removals(t, open)
+	readerSilence(t, open)
+	readerMends(t, open)
+	readerFaults(t, open)
+}
+
+// Contacts is the conformance suite of a device.Reader that has the card at a plain UART. It
+// is that of [Reader], but that a silent card cannot be told from a silent reader; and
+// mends says whether the protocol can ask for a garbled answer again: T=1 can, T=0 cannot.
+func Contacts(t *testing.T, mends bool, open func(t *testing.T) (device.Reader, Slot)) {
+	sessions(t, open)
+	removals(t, open)
+	contactSilence(t, open)
+	if mends {
+		readerMends(t, open)
+	} else {
+		contactGarbled(t, open)
+	}
 	readerFaults(t, open)
 }
 
@@ -178,7 +196,7 @@ func removals(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 	})
 }
 
-func readerFaults(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
+func readerSilence(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 	row(t, "silence, then good again", func(t *testing.T, ctx context.Context) {
 		reader, slot := powered(t, ctx, open)
 		slot.Misbehave(Silent)
@@ -194,6 +212,9 @@ func readerFaults(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 		_, err = reader.PowerOn(ctx)
 		must(t, "PowerOn", err)
 	})
+}
+
+func readerMends(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 	row(t, "one garbled answer does no harm", func(t *testing.T, ctx context.Context) {
 		reader, slot := powered(t, ctx, open)
 		if _, ok := slot.(Unchecked); ok {
@@ -206,6 +227,43 @@ func readerFaults(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 			t.Errorf("got % X, want % X", got, exchanges[0].want)
 		}
 	})
+}
+
+func contactSilence(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
+	row(t, "silence, then good again", func(t *testing.T, ctx context.Context) {
+		reader, slot := powered(t, ctx, open)
+		slot.Misbehave(Silent)
+		begin := time.Now()
+		_, err := reader.Transmit(ctx, exchanges[0].command)
+		wantError(t, "Transmit", err, device.ErrTimeout, device.ErrMute)
+		_, err = reader.PowerOn(ctx)
+		wantError(t, "PowerOn", err, device.ErrTimeout, device.ErrMute)
+		if took := time.Since(begin); took > 2*time.Minute {
+			t.Errorf("silence was found after %v", took)
+		}
+		slot.Misbehave(None)
+		_, err = reader.PowerOn(ctx)
+		must(t, "PowerOn", err)
+	})
+}
+
+func contactGarbled(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
+	row(t, "one garbled character ends the command, and no more than that", func(t *testing.T, ctx context.Context) {
+		reader, slot := powered(t, ctx, open)
+		slot.Misbehave(GarbledOnce)
+		_, err := reader.Transmit(ctx, exchanges[0].command)
+		wantError(t, "Transmit", err, device.ErrProtocol, device.ErrMute)
+		_, err = reader.PowerOn(ctx)
+		must(t, "PowerOn", err)
+		got, err := reader.Transmit(ctx, exchanges[0].command)
+		must(t, "Transmit", err)
+		if !bytes.Equal(got, exchanges[0].want) {
+			t.Errorf("got % X, want % X", got, exchanges[0].want)
+		}
+	})
+}
+
+func readerFaults(t *testing.T, open func(t *testing.T) (device.Reader, Slot)) {
 	row(t, "garbled for ever", func(t *testing.T, ctx context.Context) {
 		reader, slot := powered(t, ctx, open)
 		slot.Misbehave(Garbled)

@@ -21,6 +21,18 @@ func markErrors(fd int) error {
 	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
+// ParityError is the error of a Read whose next byte came with the wrong parity or
+// without its stop bit; it is a device.ErrProtocol. Byte is what was read all the same.
+type ParityError struct{ Byte byte }
+
+// Error says what was read.
+func (e ParityError) Error() string {
+	return fmt.Sprintf("%v: parity error (byte read as %02X)", device.ErrProtocol, e.Byte)
+}
+
+// Unwrap is device.ErrProtocol.
+func (e ParityError) Unwrap() error { return device.ErrProtocol }
+
 // marks takes the kernel's marks out of what it read.
 type marks struct {
 	buf    [256]byte
@@ -63,7 +75,7 @@ func unmark(to, from []byte) (n, used int, err error) {
 		case len(rest) == 2 || n > 0:
 			return n, used, nil
 		default:
-			return 0, used + 3, fmt.Errorf("%w: parity error (byte read as %02X)", device.ErrProtocol, rest[2])
+			return 0, used + 3, ParityError{rest[2]}
 		}
 	}
 	return n, used, nil

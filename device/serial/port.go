@@ -18,8 +18,9 @@ import (
 type Port struct {
 	file  *os.File
 	path  string
-	marks marks // of parity errors; not used without parity
-	check bool  // parity is on
+	line  Config // as it is set now
+	marks marks  // of parity errors; not used without parity
+	check bool   // parity is on
 }
 
 var _ device.Port = (*Port)(nil)
@@ -34,7 +35,7 @@ func Open(c Config) (*Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serial: open %s: %w", c.Path, err)
 	}
-	p := &Port{file: os.NewFile(uintptr(fd), c.Path), path: c.Path, check: c.Parity != NoParity}
+	p := &Port{file: os.NewFile(uintptr(fd), c.Path), path: c.Path, line: c, check: c.Parity != NoParity}
 	if err := p.set(fd, c); err != nil {
 		p.file.Close()
 		return nil, err
@@ -97,8 +98,35 @@ func setLine(c Config) error {
 	return nil
 }
 
+// SetLine changes speed and parity of an open line, as a card's answer to reset asks for.
+// Parity is neither switched on nor off by it: only even and odd change places. No read or
+// write may be under way.
+func (p *Port) SetLine(baud int, parity Parity) error {
+	c := p.line
+	c.Baud, c.Parity = baud, parity
+	c, err := c.check()
+	switch {
+	case err != nil:
+		return err
+	case c == p.line:
+		return nil
+	case p.check != (parity != NoParity):
+		return fmt.Errorf("serial: set %s: parity is not switched on or off", c.Path)
+	}
+	if err := setLine(c); err != nil {
+		return err
+	}
+	if p.check {
+		if err := p.control(markErrors); err != nil {
+			return p.failed("mark parity errors of", err)
+		}
+	}
+	p.line = c
+	return nil
+}
+
 // Read waits for at least one byte. A byte with a parity error ends it with
-// device.ErrProtocol, after those before it were delivered.
+// a ParityError, after those before it were delivered.
 func (p *Port) Read(b []byte) (int, error) {
 	if !p.check {
 		n, err := p.file.Read(b)

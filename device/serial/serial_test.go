@@ -2,6 +2,7 @@ package serial_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -153,5 +154,55 @@ func TestParseURL(t *testing.T) {
 		} else if !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v, want %q in it", row.name, err, row.want)
 		}
+	}
+}
+
+// The line of a card changes while it is open: parity marks stay on.
+func TestSetLine(t *testing.T) {
+	p := openPair(t)
+	line, err := os.OpenFile(p.Path(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer line.Close()
+	ours, err := serial.Open(serial.Config{Path: p.Path(), Baud: 9600, Parity: serial.EvenParity, StopBits: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	for _, row := range []struct {
+		baud   int
+		parity serial.Parity
+		speed  uint32
+		odd    uint32
+	}{{9600, serial.OddParity, unix.B9600, unix.PARODD}, {38400, serial.EvenParity, unix.B38400, 0}, {38400, serial.EvenParity, unix.B38400, 0}} {
+		if err := ours.SetLine(row.baud, row.parity); err != nil {
+			t.Fatal(err)
+		}
+		flags, err := unix.IoctlGetTermios(int(line.Fd()), unix.TCGETS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flags.Cflag&unix.CBAUD != row.speed || flags.Cflag&unix.PARODD != row.odd || flags.Cflag&unix.CSTOPB == 0 || flags.Iflag&unix.PARMRK == 0 {
+			t.Errorf("%d baud, parity %d: cflag %#x, iflag %#x", row.baud, row.parity, flags.Cflag, flags.Iflag)
+		}
+		p.Port.Write([]byte{0xFF, 0x03})
+		b := make([]byte, 2)
+		if _, err := io.ReadFull(ours, b); err != nil || b[0] != 0xFF || b[1] != 0x03 {
+			t.Errorf("read % X, %v", b, err)
+		}
+	}
+	for _, row := range []struct {
+		baud   int
+		parity serial.Parity
+		want   string
+	}{{9600, serial.NoParity, "switched on or off"}, {1, serial.EvenParity, "baud rate 1"}} {
+		if err := ours.SetLine(row.baud, row.parity); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%d baud, parity %d: %v, want %q in it", row.baud, row.parity, err, row.want)
+		}
+	}
+	p.Close()
+	if err := ours.SetLine(9600, serial.EvenParity); err == nil {
+		t.Error("the line of a pulled device was set")
 	}
 }

@@ -1,0 +1,19 @@
+// Package indicator shows what a contactless reader is doing, by four lights in a row and a
+// beeper, as EMV asks for.
+//
+// Three words to know:
+//
+//   - an [Indication] is what is to be shown: [Idle], [Ready], [CardRead] …;
+//   - a [Pattern] is an indication as data: steps of lights, tone and time, played once or
+//     over and over. [EMV] has those of the specification, and a terminal may have others;
+//   - the [Panel] plays one pattern at a time: [Panel.Show] says which, [Panel.Run] plays.
+//
+// Between the end of CardRead and the next Show all lights are off. A [gpio.Buzzer] on a
+// plain line has one tone of its own: then success and alert differ by their rhythm alone,
+// and the frequencies want a beeper that can choose.
+//
+// Not here: what the screen says (the messages are in ui/text), and when to show what
+// (payment). EMV Contactless Book A, user interface: visual and audio indications. The
+// numbers are those of the lights in a row with success at 1500 Hz for 500 ms and alert at
+// 750 Hz, twice 200 ms.
+package indicator
