@@ -13,7 +13,6 @@ const (
 	maxLength = 265 // TFI, code and data
 	maxData   = maxLength - 2
 	maxFrame  = 3 + 5 + maxLength + 2
-	minFrame  = 6 // ACK and NACK
 )
 
 var (
@@ -72,23 +71,6 @@ func sum(b []byte) (s byte) {
 		s += c
 	}
 	return s
-}
-
-// parseFrame reads one whole frame, from preamble to postamble. The data is a copy.
-func parseFrame(b []byte) (frame, error) {
-	if len(b) < minFrame || b[0] != 0 || b[len(b)-1] != 0 {
-		return frame{}, fmt.Errorf("frame of %d bytes without preamble or postamble", len(b))
-	}
-	f, size, err := parse(b[1:])
-	switch {
-	case err != nil:
-		return frame{}, err
-	case f.kind == none:
-		return frame{}, fmt.Errorf("frame of %d bytes, %d more are wanted", len(b), size-len(b)+1)
-	case size != len(b)-2:
-		return frame{}, fmt.Errorf("frame of %d bytes where its length says %d", len(b), size+2)
-	}
-	return f, nil
 }
 
 // errStart says that no frame begins here.

@@ -2,9 +2,27 @@ package pn532
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 )
+
+// parseFrame reads one whole frame, from preamble to postamble.
+func parseFrame(b []byte) (frame, error) {
+	if len(b) < 6 || b[0] != 0 || b[len(b)-1] != 0 {
+		return frame{}, fmt.Errorf("frame of %d bytes without preamble or postamble", len(b))
+	}
+	f, size, err := parse(b[1:])
+	switch {
+	case err != nil:
+		return frame{}, err
+	case f.kind == none:
+		return frame{}, fmt.Errorf("frame of %d bytes, %d more are wanted", len(b), size-len(b)+1)
+	case size != len(b)-2:
+		return frame{}, fmt.Errorf("frame of %d bytes where its length says %d", len(b), size+2)
+	}
+	return f, nil
+}
 
 // Frames as UM0701-02 and its users print them: GetFirmwareVersion and its answer, and
 // the three short ones.

@@ -79,7 +79,7 @@ func TestOverAPseudoTerminal(t *testing.T) {
 // reads. What is damaged must be found and mended, or end in an error that says so; a
 // session that succeeds has the right bytes.
 func TestOneFault(t *testing.T) {
-	const lineBytes = 300 // more than a session reads
+	const lineBytes = 230 // more than a session reads
 	noise := []error{device.ErrTimeout, device.ErrProtocol}
 	faults := []struct {
 		name    string

@@ -1,8 +1,10 @@
 package vpcd
 
 import (
+	"context"
 	"encoding/binary"
-	"fmt"
+
+	"posd/device/link"
 )
 
 // Controls.
@@ -14,7 +16,6 @@ const (
 
 const (
 	headerSize  = 2
-	maxPayload  = 1<<16 - 1
 	maxATR      = 33
 	maxResponse = 258 // of a short APDU
 )
@@ -25,26 +26,19 @@ func appendMessage(dst, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// payloadSize reads a header. It is an error to announce more than limit.
-func payloadSize(header []byte, limit int) (int, error) {
+// receive reads one message, of at most limit bytes. A longer one is not read.
+func receive(ctx context.Context, line *link.Link, limit int) ([]byte, error) {
+	header := make([]byte, headerSize)
+	if err := line.ReadFull(ctx, header); err != nil {
+		return nil, err
+	}
 	n := int(binary.BigEndian.Uint16(header))
 	if n > limit {
-		return 0, fmt.Errorf("message of %d bytes, at most %d expected", n, limit)
+		return nil, line.Garbled("message of %d bytes, at most %d expected", n, limit)
 	}
-	return n, nil
-}
-
-// parseMessage takes one message off the front of b. rest is nil where it is not whole.
-func parseMessage(b []byte, limit int) (payload, rest []byte, err error) {
-	if len(b) < headerSize {
-		return nil, nil, fmt.Errorf("header of %d bytes", len(b))
+	message := make([]byte, n)
+	if n == 0 {
+		return message, nil
 	}
-	n, err := payloadSize(b, limit)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case len(b) < headerSize+n:
-		return nil, nil, fmt.Errorf("%d of %d bytes", len(b)-headerSize, n)
-	}
-	return b[headerSize : headerSize+n], b[headerSize+n:], nil
+	return message, line.ReadFull(ctx, message)
 }

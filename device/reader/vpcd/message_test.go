@@ -2,9 +2,28 @@ package vpcd
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
+
+	"posd/device"
+	"posd/device/link"
 )
+
+const maxPayload = 1<<16 - 1
+
+// stream is a line on which all has come in already.
+type stream struct{ io.Reader }
+
+func (stream) Write(b []byte) (int, error)      { return len(b), nil }
+func (stream) Close() error                     { return nil }
+func (stream) SetReadDeadline(time.Time) error  { return nil }
+func (stream) SetWriteDeadline(time.Time) error { return nil }
+
+func lineOf(b []byte) *link.Link { return link.New("vpcd", stream{bytes.NewReader(b)}) }
 
 func TestMessages(t *testing.T) {
 	for _, row := range []struct {
@@ -21,42 +40,50 @@ func TestMessages(t *testing.T) {
 		if !bytes.Equal(got, row.want) {
 			t.Errorf("%s: got % X", row.name, got)
 		}
-		payload, rest, err := parseMessage(append(got, 7), maxPayload)
-		if err != nil || !bytes.Equal(payload, row.payload) || !bytes.Equal(rest, []byte{7}) {
-			t.Errorf("%s: read % X and % X, %v", row.name, payload, rest, err)
+		payload, err := receive(t.Context(), lineOf(got), maxPayload)
+		if err != nil || !bytes.Equal(payload, row.payload) {
+			t.Errorf("%s: read % X, %v", row.name, payload, err)
 		}
 	}
 }
 
-func TestParseMessageNamesWhatIsWrong(t *testing.T) {
+func TestReceiveNamesWhatIsWrong(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		message []byte
+		cause   error
 		want    string
 	}{
-		{"nothing", nil, "header of 0 bytes"},
-		{"half a header", []byte{0}, "header of 1 bytes"},
-		{"cut", []byte{0, 3, 1, 2}, "2 of 3 bytes"},
-		{"longer than expected", []byte{0, 34}, "34 bytes, at most 33"},
+		{"nothing", nil, device.ErrGone, "0 of 2 bytes"},
+		{"half a header", []byte{0}, device.ErrGone, "1 of 2 bytes"},
+		{"cut", []byte{0, 3, 1, 2}, device.ErrGone, "2 of 3 bytes"},
+		{"longer than expected", []byte{0, 34}, device.ErrProtocol, "34 bytes, at most 33"},
 	} {
-		if _, _, err := parseMessage(row.message, maxATR); err == nil || !strings.Contains(err.Error(), row.want) {
-			t.Errorf("%s: %v, want %q in it", row.name, err, row.want)
+		if _, err := receive(t.Context(), lineOf(row.message), maxATR); !errors.Is(err, row.cause) || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v, want %v with %q", row.name, err, row.cause, row.want)
 		}
 	}
 }
 
+// FuzzMessage takes messages off any stream; put together again they are the stream, as
+// far as they were whole and not too long.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte{0, 1, 4, 0, 0}, maxPayload)
-	f.Add([]byte{0, 2, 0x90, 0}, maxResponse)
+	f.Add([]byte{0, 2, 0x90, 0, 0, 2, 0x61}, maxResponse)
 	f.Fuzz(func(t *testing.T, b []byte, limit int) {
-		payload, rest, err := parseMessage(b, limit)
-		if err != nil {
-			return
+		line := lineOf(b)
+		var again []byte
+		for {
+			m, err := receive(context.Background(), line, limit)
+			if err != nil {
+				break
+			}
+			if len(m) > limit {
+				t.Fatalf("% X: %d bytes, at most %d were expected", b, len(m), limit)
+			}
+			again = appendMessage(again, m)
 		}
-		if len(payload) > limit {
-			t.Errorf("% X: %d bytes, at most %d were expected", b, len(payload), limit)
-		}
-		if again := append(appendMessage(nil, payload), rest...); !bytes.Equal(again, b) {
+		if !bytes.HasPrefix(b, again) {
 			t.Errorf("% X became % X", b, again)
 		}
 	})

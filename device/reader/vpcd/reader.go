@@ -167,22 +167,6 @@ func (r *Reader) ask(ctx context.Context, line *link.Link, payload []byte, limit
 	return answer, r.failed(ctx, err)
 }
 
-func receive(ctx context.Context, line *link.Link, limit int) ([]byte, error) {
-	header := make([]byte, headerSize)
-	if err := line.ReadFull(ctx, header); err != nil {
-		return nil, err
-	}
-	n, err := payloadSize(header, limit)
-	if err != nil {
-		return nil, line.Garbled("%v", err)
-	}
-	answer := make([]byte, n)
-	if n == 0 {
-		return answer, nil
-	}
-	return answer, line.ReadFull(ctx, answer)
-}
-
 // failed ends the connection after any failure on it: what would come next is in doubt.
 func (r *Reader) failed(ctx context.Context, err error) error {
 	switch {
