@@ -34,7 +34,7 @@ const (
 	rOther  = 0x02
 	sAnswer = 0x20
 
-	sResynch = pcbS | 0x00
+	sResynch = pcbS
 	sIFS     = pcbS | 0x01
 	sAbort   = pcbS | 0x02
 	sWTX     = pcbS | 0x03

@@ -64,6 +64,8 @@ func TestT0(t *testing.T) {
 		{"case 4, refused", "00 A4 04 00 02 3F 00 00", []string{"00 A4 04 00 02 3F 00 > 6A 82"}, "6A 82"},
 		{"case 4, GET RESPONSE refused", "00 A4 04 00 02 3F 00 00", []string{"00 A4 04 00 02 3F 00 > 61 02", "00 C0 00 00 02 > 69 85"}, "69 85"},
 		{"case 4, warning with data: the warning stays", "00 A4 04 00 02 3F 00 00", []string{"00 A4 04 00 02 3F 00 > 62 83", "00 C0 00 00 00 > 6C 02", "00 C0 00 00 02 > 6F 00 90 00"}, "6F 00 62 83"},
+		{"case 4, 9xxx is a warning too", "80 AE 80 00 01 00 00", []string{"80 AE 80 00 01 00 > 91 10", "00 C0 00 00 00 > 6C 01", "00 C0 00 00 01 > 07 90 00"}, "07 91 10"},
+		{"case 3, warning: there is nothing to fetch", "00 20 00 80 01 00", []string{"00 20 00 80 01 00 > 63 C2"}, "63 C2"},
 		{"case 4, warning without data", "80 AE 80 00 01 00 00", []string{"80 AE 80 00 01 00 > 63 C2", "00 C0 00 00 00 > 6F 00"}, "63 C2"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

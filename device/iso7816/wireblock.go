@@ -8,8 +8,8 @@ import (
 	"posd/device"
 )
 
-// Block is a [Blocks]. After a block that did not come whole the line is heard until it is
-// quiet, so that its rest is not taken for the next block's beginning.
+// Block is a [Blocks]. After a block that did not come whole, or has a wrong check, the
+// line is heard until it is quiet, so that a rest is not taken for the next block.
 // ISO/IEC 7816-3, 11.4.3 (block and character waiting time).
 func (w Wire) Block(ctx context.Context, block []byte, bwts byte) ([]byte, error) {
 	if err := w.write(ctx, block); err != nil {
@@ -19,7 +19,10 @@ func (w Wire) Block(ctx context.Context, block []byte, bwts byte) ([]byte, error
 	b, err := w.char(ctx, wait)
 	if err == nil {
 		got := append(make([]byte, 0, maxBlock), b)
-		if got, err = w.rest(ctx, got); err == nil {
+		if got, err = w.rest(ctx, got); err == nil && !intact(got, w.CRC) {
+			return got, w.drain(ctx)
+		}
+		if err == nil {
 			return got, nil
 		}
 	}
@@ -34,8 +37,7 @@ func (w Wire) Block(ctx context.Context, block []byte, bwts byte) ([]byte, error
 	return nil, fmt.Errorf("iso7816: T=1 block: %w", err)
 }
 
-// rest reads a block behind its NAD. One whose check is wrong is returned as it is, the
-// line drained.
+// rest reads a block behind its NAD, to the length that it has in it.
 func (w Wire) rest(ctx context.Context, got []byte) ([]byte, error) {
 	for size := prologue; len(got) < size; {
 		b, err := w.char(ctx, w.CharWaiting)
@@ -45,9 +47,6 @@ func (w Wire) rest(ctx context.Context, got []byte) ([]byte, error) {
 		if got = append(got, b); len(got) == prologue {
 			size = prologue + int(b) + edcSize(w.CRC)
 		}
-	}
-	if !intact(got, w.CRC) {
-		return got, w.drain(ctx)
 	}
 	return got, nil
 }
