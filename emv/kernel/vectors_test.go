@@ -4,70 +4,45 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"posd/emv"
 	"posd/emv/apdu"
-	"posd/emv/oda"
+	"posd/emv/replay/vector"
 	"posd/emv/tag"
 	"posd/emv/tlv"
 )
 
 const vectorFile = "../../../shared/vectors/emv/scenarios.json"
 
-// scenario is one recorded session of vectors/README.md.
+// scenario is one recorded session, as package emv/replay/vector reads it, with the parts
+// that tests change.
 type scenario struct {
 	ID       string
-	Terminal struct {
-		Config, Params map[string]string
-		Apps           []struct{ AID, Match string }
-		UN             string `json:"unpredictable_number"`
-		First          string `json:"genac1_type"`
-		Second         string `json:"genac2_type"`
-		Online         *struct {
-			ARC    string
-			Issuer string `json:"91"`
-		}
-	}
-	CAPKs []struct{ RID, Index, Modulus, Exponent, SHA1 string }
-	Card  struct {
+	Terminal struct{ Online *vector.Online }
+	Card     struct {
 		Answers []struct{ C, R string }
 	}
-	Expect struct {
-		Steps     []step
-		Recovered map[string]string
-	}
-	Verdict struct {
-		Use, Right, Why, Expected, TVR, TSI string
-	}
+	*vector.Scenario
 }
 
 type step struct {
-	Phase, Outcome, TVR, TSI string
-	Sent                     []string
+	Phase, TVR, TSI string
+	Sent            []string
 }
 
-// unhex reads hexadecimal that the test itself, or its vectors, wrote.
+// unhex reads hexadecimal that the test itself wrote.
 func unhex(s string) []byte {
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
 		panic(err)
 	}
 	return b
-}
-
-func number(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		panic(err)
-	}
-	return n
 }
 
 func readScenarios(t testing.TB) []scenario {
@@ -79,11 +54,23 @@ func readScenarios(t testing.TB) []scenario {
 		}
 		t.Skipf("no vectors: %v", err)
 	}
-	var file struct{ Vectors []scenario }
-	if err := json.Unmarshal(raw, &file); err != nil {
+	cases, err := vector.Read(raw)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return file.Vectors
+	var out []scenario
+	for _, c := range cases {
+		if c.Err != nil {
+			t.Fatal(c.Err)
+		}
+		sc := scenario{ID: c.ID, Scenario: c.Scenario}
+		sc.Terminal.Online = c.Scenario.Online
+		for _, x := range c.Scenario.Answers {
+			sc.Card.Answers = append(sc.Card.Answers, struct{ C, R string }{fmt.Sprintf("%X", x.Command), fmt.Sprintf("%X", x.Answer)})
+		}
+		out = append(out, sc)
+	}
+	return out
 }
 
 // scripted is a card that answers what its script says. READ RECORD answers belong to
@@ -159,75 +146,33 @@ func (sc scenario) card() *scripted {
 }
 
 func (sc scenario) issuer() *answerer {
-	on := sc.Terminal.Online
-	if on == nil || on.Issuer == "" {
+	if sc.Online == nil {
 		return &answerer{err: ErrUnableToGoOnline}
 	}
-	return &answerer{answer: OnlineAnswer{
-		ARC: [2]byte(unhex(on.ARC)),
-		ICC: tlv.Append(nil, tag.IssuerAuthenticationData, unhex(on.Issuer)),
-	}}
+	return &answerer{answer: OnlineAnswer{ARC: sc.Online.ARC, ICC: sc.Online.ICC}}
 }
 
 func (sc scenario) config() Config {
-	data := map[tlv.Tag][]byte{}
-	for name, value := range sc.Terminal.Config {
-		t, err := strconv.ParseUint(name, 16, 32)
-		if err != nil {
-			panic(err)
-		}
-		data[tlv.Tag(t)] = unhex(value)
-	}
-	cfg := Config{UsePSE: true, Data: data, OnlineTags: []tlv.Tag{tag.ApplicationCryptogram}}
-	for _, a := range sc.Terminal.Apps {
-		floor, _ := strconv.ParseInt(sc.Terminal.Config["9F1B"], 16, 64)
+	of := sc.Scenario.Terminal
+	cfg := Config{UsePSE: true, Data: maps.Clone(of.Data), OnlineTags: []tlv.Tag{tag.ApplicationCryptogram}, CAKeys: slices.Clone(sc.CAKeys)}
+	for _, a := range of.Apps {
 		cfg.Applications = append(cfg.Applications, Application{
-			AID: unhex(a.AID), Partial: a.Match == "partial", Version: [2]byte(unhex(sc.Terminal.Config["9F09"])),
-			FloorLimitMinor: floor, DefaultDDOL: unhex(sc.Terminal.Config["9F49"]),
-		})
-	}
-	for _, t := range []tlv.Tag{tag.TerminalFloorLimit, tag.ApplicationVersionNumberTerminal, tag.DDOL} {
-		delete(data, t)
-	}
-	for _, k := range sc.CAPKs {
-		cfg.CAKeys = append(cfg.CAKeys, oda.CAKey{
-			RID: [5]byte(unhex(k.RID)), Index: unhex(k.Index)[0],
-			Modulus: unhex(k.Modulus), Exponent: unhex(k.Exponent), SHA1: unhex(k.SHA1),
+			AID: a.AID, Partial: a.Partial, Version: of.Version, FloorLimitMinor: of.FloorLimitMinor, DefaultDDOL: of.DefaultDDOL,
 		})
 	}
 	return cfg
 }
 
 func (sc scenario) transaction() Transaction {
-	p := sc.Terminal.Params
-	date := unhex(p["9A"])
-	year := 2000 + digits(date[0])
-	if year >= 2050 {
-		year -= 100
-	}
-	clock := unhex(p["9F21"])
+	p := sc.Payment
 	return Transaction{
-		Amount:   emv.Amount{Minor: number(p["9F02"]), Currency: emv.Currency(number(p["5F2A"]))},
-		Cashback: number(p["9F03"]),
-		Type:     unhex(p["9C"])[0],
-		Time: time.Date(year, time.Month(digits(date[1])), digits(date[2]),
-			digits(clock[0]), digits(clock[1]), digits(clock[2]), 0, time.UTC),
-		Sequence: uint32(number(p["9F41"])),
-		UN:       [2][4]byte{[4]byte(unhex(sc.Terminal.UN)), [4]byte(unhex(sc.Terminal.UN))},
-		Draw:     99,
+		Amount: p.Amount, Cashback: p.Cashback, Type: p.Type, Time: p.Time, Sequence: p.Sequence,
+		UN: [2][4]byte{p.UN, p.UN}, Draw: 99,
 	}
 }
 
 func (sc scenario) replay() *Recording {
-	kind := func(s string) *emv.Cryptogram {
-		if s == "" {
-			return nil
-		}
-		k := emv.Cryptogram(unhex(s)[0])
-		return &k
-	}
-	results := [3]byte(unhex(sc.Terminal.Params["9F34"]))
-	return &Recording{First: kind(sc.Terminal.First), Second: kind(sc.Terminal.Second), CVMResults: &results}
+	return &Recording{First: sc.First, Second: sc.Second, CVMResults: sc.CVMResults}
 }
 
 // phaseOf maps the phases of the vectors to ours. Some of ours are parts of theirs.
@@ -358,10 +303,13 @@ func with(m map[string][]string, authentication ...string) map[string][]string {
 // that turns data authentication round, the values between it and the end turn too and
 // are not compared; the commands, which carry them, are.
 func (sc scenario) corrected(t *testing.T) []step {
-	steps := sc.Expect.Steps
+	var steps []step
+	for _, of := range sc.Steps {
+		steps = append(steps, step{of.Phase, written(of.TVR), written(of.TSI), of.Sent})
+	}
 	last := &steps[len(steps)-1]
-	tvr, tsi := sc.Verdict.TVR, sc.Verdict.TSI
-	if sc.Verdict.Use == "review" {
+	tvr, tsi := written(sc.Verdict.TVR), written(sc.Verdict.TSI)
+	if sc.Verdict.Review {
 		r, ok := reviewed[sc.ID]
 		if !ok {
 			t.Fatalf("a case for review without a decision: %s", sc.Verdict.Why)
@@ -383,6 +331,14 @@ func (sc scenario) corrected(t *testing.T) []step {
 		last.TSI = tsi
 	}
 	return steps
+}
+
+// written is a TVR or TSI in hexadecimal, empty where the recording has none.
+func written[T fmt.Stringer](v *T) string {
+	if v == nil {
+		return ""
+	}
+	return (*v).String()
 }
 
 func compare(t *testing.T, want step, p played) {
@@ -421,9 +377,10 @@ func (sc scenario) compareRecovered(t *testing.T, p played) {
 		"9F45": fmt.Sprintf("%X", s.objects.get(tag.DataAuthenticationCode)),
 		"9F4C": fmt.Sprintf("%X", s.objects.get(tag.ICCDynamicNumber)),
 	}
-	for name, want := range sc.Expect.Recovered {
-		if sc.Verdict.Use == "assert" && sc.Verdict.TVR == "" && got[name] != want {
-			t.Errorf("recovered %s: %s, want %s", name, got[name], want)
+	for name, value := range sc.Recovered {
+		want := fmt.Sprintf("%X", value)
+		if !sc.Verdict.Review && sc.Verdict.TVR == nil && got[name.String()] != want {
+			t.Errorf("recovered %v: %s, want %s", name, got[name.String()], want)
 		}
 	}
 }
