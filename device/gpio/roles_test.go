@@ -112,13 +112,20 @@ func TestTamper(t *testing.T) {
 				}
 			})
 			begin := time.Now()
-			if err := w.Run(t.Context()); err != wanted || time.Since(begin) != row.after || !w.Tripped() {
+			err := w.Start(t.Context())
+			if booted := w.Tripped(); booted != (row.after == 0) {
+				t.Errorf("%s: tripped at boot: %v", row.name, booted)
+			}
+			if err == nil {
+				err = w.Run(t.Context())
+			}
+			if err != wanted || time.Since(begin) != row.after || !w.Tripped() {
 				t.Errorf("%s: %v after %v, tripped %v", row.name, err, time.Since(begin), w.Tripped())
 			}
 			pin.Drive(!row.boot)
 			pin.Drive(row.boot)
-			if err := w.Run(t.Context()); err != nil || called != 1 {
-				t.Errorf("%s: run again: %v, told %d times", row.name, err, called)
+			if err := errors.Join(w.Start(t.Context()), w.Run(t.Context())); err != nil || called != 1 {
+				t.Errorf("%s: once more: %v, told %d times", row.name, err, called)
 			}
 		})
 	}
@@ -130,7 +137,7 @@ func TestTamperThatStaysShut(t *testing.T) {
 		w := &Tamper{Pin: pin, OnTamper: func(context.Context) error { t.Error("told"); return nil }}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		if err := w.Run(ctx); err != nil || w.Tripped() {
+		if err := errors.Join(w.Start(ctx), w.Run(ctx)); err != nil || w.Tripped() {
 			t.Errorf("run: %v, tripped %v", err, w.Tripped())
 		}
 	})
@@ -149,7 +156,7 @@ func TestTamperLineThatFails(t *testing.T) {
 		{&Tamper{OnTamper: told}, "no pin"},
 		{&Tamper{Pin: NewMemory("tamper", nil)}, "nobody to tell"},
 	} {
-		if err := row.tamper.Run(t.Context()); err == nil || !strings.Contains(err.Error(), row.want) {
+		if err := row.tamper.Start(t.Context()); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("got %v, want %q in it", err, row.want)
 		}
 	}

@@ -16,7 +16,7 @@ type Tamper struct {
 	Pin       gpio.PinIn
 	Pull      gpio.Pull
 	ActiveLow bool // the switch pulls the line low when the housing opens
-	// OnTamper is called once, by Run, and Run returns what it returns. It is required.
+	// OnTamper is called once, by Start or Run, which return what it returns. It is required.
 	OnTamper func(ctx context.Context) error
 
 	tripped atomic.Bool
@@ -28,13 +28,12 @@ type valuer interface {
 	Value() (gpio.Level, error)
 }
 
-// Tripped tells whether the line was active since Run began.
+// Tripped tells whether the line was active since Start.
 func (t *Tamper) Tripped() bool { return t.tripped.Load() }
 
-// Run makes the pin an input and watches it until the line is active, then calls OnTamper
-// and returns; or until ctx ends (nil), or the line cannot be read. A Tamper that was
-// tripped stays so, and does not run again.
-func (t *Tamper) Run(ctx context.Context) error {
+// Start makes the pin an input, and tells at once of a line that is active: it is called at
+// boot, before any host traffic. It returns what OnTamper returns.
+func (t *Tamper) Start(ctx context.Context) error {
 	switch {
 	case t.Pin == nil:
 		return errors.New("gpio: tamper: no pin")
@@ -50,15 +49,30 @@ func (t *Tamper) Run(ctx context.Context) error {
 	if err := t.Pin.In(t.Pull, edge); err != nil {
 		return fmt.Errorf("gpio: tamper: %w", err)
 	}
-	for ctx.Err() == nil {
-		active, err := t.active()
-		switch {
-		case err != nil:
-			return fmt.Errorf("gpio: tamper: %w", err)
-		case active || t.Pin.WaitForEdge(look):
-			t.tripped.Store(true)
-			return t.OnTamper(ctx)
+	return t.look(ctx, 0)
+}
+
+// Run watches the line from [Tamper.Start] on, until it is active: then it calls OnTamper and
+// returns what that returns. It ends with ctx too (nil), or when the line cannot be read. A
+// Tamper that was tripped stays so, and Run returns at once.
+func (t *Tamper) Run(ctx context.Context) error {
+	for ctx.Err() == nil && !t.tripped.Load() {
+		if err := t.look(ctx, look); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// look looks at the line, and then waits for an edge.
+func (t *Tamper) look(ctx context.Context, wait time.Duration) error {
+	active, err := t.active()
+	switch {
+	case err != nil:
+		return fmt.Errorf("gpio: tamper: %w", err)
+	case active || t.Pin.WaitForEdge(wait):
+		t.tripped.Store(true)
+		return t.OnTamper(ctx)
 	}
 	return nil
 }

@@ -276,6 +276,38 @@ func (k *Keys) install(w keyblock.WorkingKeys) error {
 	})
 }
 
+// Erase removes the master key and the working keys, in one commit; the data key of the
+// master key is wiped with it. No keys is no error. What the terminal has in memory is
+// gone even if the commit fails: then a restart has the keys again, and Erase is to be
+// called again.
+func (k *Keys) Erase() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.master, k.working, k.mac, k.track = info{}, working{}, nil, nil
+	err := k.cfg.DB.Update(func(tx *store.Tx) error {
+		return errors.Join(tx.Delete(bucket, workingKey()), tx.Delete(bucket, masterKey()))
+	})
+	if errors.Is(err, store.ErrUnknown) {
+		err = k.confirmErased(err)
+	}
+	if err != nil {
+		return fmt.Errorf("keys: erase: %w", err)
+	}
+	return nil
+}
+
+// confirmErased asks the disk whether a commit that failed did its work all the same.
+func (k *Keys) confirmErased(commit error) error {
+	return k.cfg.DB.View(func(tx *store.Tx) error {
+		for _, key := range [][]byte{masterKey(), workingKey()} {
+			if _, err := tx.Get(bucket, key); !errors.Is(err, store.ErrNotFound) {
+				return errors.Join(commit, err)
+			}
+		}
+		return nil
+	})
+}
+
 // fits unwraps the keys under the stored master key.
 func (k *Keys) fits(w working) error {
 	return k.cfg.DB.View(func(tx *store.Tx) error {

@@ -428,3 +428,41 @@ func TestAFailedCommitLeavesOneTruth(t *testing.T) {
 		})
 	}
 }
+
+// Erased keys are gone at once and after a restart, and their data key with them.
+func TestErase(t *testing.T) {
+	f := newFixture(t)
+	if err := f.Erase(); err != nil {
+		t.Errorf("no keys: %v", err)
+	}
+	for _, point := range []store.Point{"", store.BeforeCommit, store.AfterCommit} {
+		if _, err := f.LoadMaster(unhex(testTMK)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Install(signOn(t)); err != nil {
+			t.Fatal(err)
+		}
+		f.fail = point
+		err := f.Erase()
+		if (err != nil) != (point == store.BeforeCommit) {
+			t.Errorf("fails %q: %v", point, err)
+		}
+		if got := f.kcvs(); got != "TMK= TPK= TAK= TDK=" {
+			t.Errorf("fails %q: %s", point, got)
+		}
+		if _, err := f.MACKey(); !errors.Is(err, ErrNoKey) {
+			t.Errorf("fails %q: the MAC key is in use: %v", point, err)
+		}
+		f.restart()
+		if there := f.kcvs() != "TMK= TPK= TAK= TDK="; there != (err != nil) {
+			t.Errorf("fails %q, %v: after a restart %s", point, err, f.kcvs())
+		}
+		if err := f.Erase(); err != nil {
+			t.Errorf("once more: %v", err)
+		}
+		f.restart()
+		if got := f.kcvs(); got != "TMK= TPK= TAK= TDK=" {
+			t.Errorf("fails %q: after a restart %s", point, got)
+		}
+	}
+}
