@@ -106,8 +106,11 @@ func (r *Reader) in() (*link.Link, error) {
 	return r.line, nil
 }
 
-// connect waits for a card.
+// connect waits for a card, unless one is in.
 func (r *Reader) connect(ctx context.Context) error {
+	if line, err := r.in(); err != nil || line != nil {
+		return err
+	}
 	port, err := r.cards.Next(ctx)
 	if err != nil {
 		return err
@@ -140,9 +143,6 @@ func (r *Reader) lost(ctx context.Context) error {
 	r.drop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), nextTime)
 	defer cancel()
-	if _, err := r.in(); err != nil {
-		return err
-	}
 	if err := r.connect(ctx); errors.Is(err, device.ErrGone) {
 		return err
 	}
@@ -199,23 +199,27 @@ func (r *Reader) WaitCard(ctx context.Context, present bool) error {
 	}
 }
 
+// maxTurns bounds the cards that go as soon as they come, in one look at the slot.
+const maxTurns = 3
+
 // there tells whether a card is in. One that is, is asked for its answer to reset, which
 // does nothing to its session, as vsmartcard's vpcd does. The end of ctx does not cut the
 // question short, which would end the connection.
 func (r *Reader) there(ctx context.Context) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
+	for range maxTurns {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		line, err := r.in()
+		if err != nil || line == nil {
+			return false, err
+		}
+		_, err = r.ask(context.WithoutCancel(ctx), line, []byte{askATR}, maxATR, aliveTime)
+		if !errors.Is(err, errLost) {
+			return err == nil, err
+		}
 	}
-	line, err := r.in()
-	if err != nil || line == nil {
-		return false, err
-	}
-	_, err = r.ask(context.WithoutCancel(ctx), line, []byte{askATR}, maxATR, aliveTime)
-	if errors.Is(err, errLost) {
-		line, err = r.in() // the next one may be in
-		return line != nil, err
-	}
-	return err == nil, err
+	return false, nil
 }
 
 // PowerOn is that of device.Reader. A card that has just connected needs no WaitCard.

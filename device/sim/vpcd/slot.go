@@ -150,6 +150,10 @@ func (s *Slot) insertion(ctx context.Context) (there bool, asked int) {
 	if card != nil {
 		s.eject = cancel
 	}
+	select {
+	case <-s.changed: // this is it
+	default:
+	}
 	s.mu.Unlock()
 	if card == nil {
 		return false, 0
