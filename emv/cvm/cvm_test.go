@@ -1,7 +1,6 @@
 package cvm
 
 import (
-	"bytes"
 	"errors"
 	"testing"
 
@@ -118,32 +117,4 @@ func TestMethods(t *testing.T) {
 			t.Errorf("%v: offline %v, enciphered %v, signs %v", m, m.OfflinePIN(), m.Enciphered(), m.Signs())
 		}
 	}
-}
-
-func FuzzList(f *testing.F) {
-	f.Add([]byte{0, 0, 7, 0xD0, 0, 0, 1, 0xF4, 0x41, 3, 0x1F, 0}, byte(0xF8), uint64(1000))
-	f.Add(make([]byte, 8), byte(0), uint64(0))
-	for _, v := range readVectors(f) {
-		f.Add(unhex(f, v.Card.List), unhex(f, v.Terminal.Capabilities)[1], v.Terminal.Amount)
-	}
-	f.Fuzz(func(t *testing.T, raw []byte, capabilities byte, amount uint64) {
-		list, err := Parse(raw)
-		if err != nil {
-			return
-		}
-		if again := list.Append(nil); !bytes.Equal(again, raw) {
-			t.Fatalf("read %X, wrote %X", raw, again)
-		}
-		asked := 0
-		terms := Terms{Capabilities: Capabilities(capabilities), AmountMinor: amount, SameCurrency: true}
-		v, err := Evaluate(list, terms, func(Method) (Attempt, error) { asked++; return Failed, nil })
-		switch {
-		case err != nil || asked > list.Len():
-			t.Fatalf("asked %d times for %d rules: %v", asked, list.Len(), err)
-		case v.Results[2] > successful:
-			t.Fatalf("results %X", v.Results)
-		case v.TVR&emv.CVMFailed != 0 && v.Results[2] != failed:
-			t.Fatalf("results %X with TVR %v", v.Results, v.TVR)
-		}
-	})
 }

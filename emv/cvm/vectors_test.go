@@ -1,39 +1,17 @@
-package cvm
+package cvm_test
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"posd/emv/cvm"
+	"posd/emv/replay/vector"
 )
 
 const vectorFile = "../../../shared/vectors/emv/cvm.json"
-
-type vector struct {
-	ID, Name string
-	Terminal struct {
-		Capabilities string `json:"9F33"`
-		Type         string `json:"9F35"`
-		Transaction  string `json:"9C"`
-		Amount       uint64
-		Currency     string `json:"5F2A"`
-	}
-	Card struct {
-		AIP      string `json:"82"`
-		List     string `json:"8E"`
-		Currency string `json:"9F42"`
-	}
-	Outcomes string
-	Expect   struct {
-		Results         string `json:"9F34"`
-		TVR1, TVR3, TSI string
-		Terminate       bool
-	}
-	Use, Why string
-}
 
 // decided are the cases that the judges left to us, by the reason why they did.
 var decided = []struct {
@@ -47,7 +25,7 @@ var decided = []struct {
 	{"after a bypass", "the walk asks for each PIN method; whether one bypass counts for all is up to who performs", ""},
 }
 
-func readVectors(t testing.TB) []vector {
+func readVectors(t testing.TB) []*vector.CVM {
 	t.Helper()
 	raw, err := os.ReadFile(vectorFile)
 	if err != nil {
@@ -56,38 +34,43 @@ func readVectors(t testing.TB) []vector {
 		}
 		t.Skipf("no vectors: %v", err)
 	}
-	var file struct{ Vectors []vector }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
-	return file.Vectors
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
+	cases, err := vector.Read(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	var out []*vector.CVM
+	for _, c := range cases {
+		if c.Err != nil || c.CVM == nil {
+			t.Fatalf("%s: %v", c.ID, c.Err)
+		}
+		out = append(out, c.CVM)
+	}
+	return out
 }
 
-func (v vector) run(t *testing.T) string {
-	terms := Terms{
-		Capabilities: Capabilities(unhex(t, v.Terminal.Capabilities)[1]),
-		TerminalType: unhex(t, v.Terminal.Type)[0],
-		Transaction:  unhex(t, v.Terminal.Transaction)[0],
-		AmountMinor:  v.Terminal.Amount,
-		SameCurrency: v.Card.Currency == v.Terminal.Currency,
+// walk evaluates a case and writes results, TVR bytes 3 and 1, and whether verification
+// was performed.
+func walk(t *testing.T, v *vector.CVM) string {
+	var currency [2]byte
+	if v.Currency != nil {
+		currency = *v.Currency
 	}
-	list, err := Parse(unhex(t, v.Card.List))
-	verdict := NoRules()
+	digits := fmt.Sprintf("%04d", uint16(v.Amount.Currency))
+	terms := cvm.Terms{
+		Capabilities: cvm.Capabilities(v.Capabilities[1]),
+		TerminalType: v.TerminalType,
+		Transaction:  v.Transaction,
+		AmountMinor:  uint64(v.Amount.Minor),
+		SameCurrency: fmt.Sprintf("%X", currency) == digits,
+	}
+	list, err := cvm.Parse(v.List)
+	verdict := cvm.NoRules()
 	switch {
-	case errors.Is(err, ErrNoRules):
+	case errors.Is(err, cvm.ErrNoRules):
 	case err != nil:
 		return "terminate"
 	default:
-		verdict, err = Evaluate(list, terms, v.perform)
+		verdict, err = cvm.Evaluate(list, terms, v.Outcomes.Player())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,28 +79,19 @@ func (v vector) run(t *testing.T) string {
 	return fmt.Sprintf("%X/%02X/%02X/%v", verdict.Results, tvr[2], tvr[0], verdict.Performed)
 }
 
-// perform plays the outcomes of the case: "01=B,03=B"; what is not listed succeeds.
-func (v vector) perform(m Method) (Attempt, error) {
-	for _, o := range strings.Split(v.Outcomes, ",") {
-		if code, letter, ok := strings.Cut(o, "="); ok && code == fmt.Sprintf("%02X", byte(m)) {
-			return map[string]Attempt{"S": Succeeded, "B": Bypassed, "P": PadFailed, "L": TryLimit}[letter], nil
-		}
-	}
-	return Succeeded, nil
-}
-
-func (v vector) want(t *testing.T) string {
-	if v.Expect.Terminate {
+// wanted is the same of the case, or of our decision where the judges left it to us.
+func wanted(t *testing.T, v *vector.CVM) string {
+	if v.Terminate {
 		return "terminate"
 	}
-	results := v.Expect.Results + "/" + v.Expect.TVR3
-	if v.Use == "review" {
-		results = v.decision(t, results)
+	results := fmt.Sprintf("%X/%02X", v.Results, v.TVR3)
+	if v.Review {
+		results = decision(t, v, results)
 	}
-	return fmt.Sprintf("%s/%s/%v", results, v.Expect.TVR1, v.Expect.TSI == "40")
+	return fmt.Sprintf("%s/%02X/%v", results, v.TVR1, v.TSI1 == 0x40)
 }
 
-func (v vector) decision(t *testing.T, theirs string) string {
+func decision(t *testing.T, v *vector.CVM, theirs string) string {
 	for _, d := range decided {
 		if strings.HasPrefix(v.Why, d.why) {
 			if d.want != "" {
@@ -134,9 +108,8 @@ func (v vector) decision(t *testing.T, theirs string) string {
 func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.ID, func(t *testing.T) {
-			if got, want := v.run(t), v.want(t); got != want {
-				t.Errorf("%s, list %s, capabilities %s, outcomes %s: got %s, want %s",
-					v.Name, v.Card.List, v.Terminal.Capabilities, v.Outcomes, got, want)
+			if got, want := walk(t, v), wanted(t, v); got != want {
+				t.Errorf("list %X, capabilities %X, outcomes %v: got %s, want %s", v.List, v.Capabilities, v.Outcomes, got, want)
 			}
 		})
 	}
