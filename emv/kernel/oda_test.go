@@ -51,6 +51,9 @@ func (sc scenario) plays(t *testing.T, f *fake, change func(*Config)) (Result, *
 		t.Fatal(err)
 	}
 	issuer := &answerer{answer: OnlineAnswer{ARC: [2]byte{'0', '0'}}}
+	if sc.Terminal.Online != nil {
+		issuer = sc.issuer()
+	}
 	r, err := k.Run(context.Background(), sc.transaction(), f, nobody{}, issuer)
 	if err != nil {
 		t.Fatal(err)
