@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ type Port struct {
 	line  Config // as it is set now
 	marks marks  // of parity errors; not used without parity
 	check bool   // parity is on
+	shut  atomic.Bool
 }
 
 var _ device.Port = (*Port)(nil)
@@ -145,6 +147,7 @@ func (p *Port) Write(b []byte) (int, error) {
 // Close ends every call that waits. What the far end has not taken is thrown away, for
 // else closing a stuck line takes up to 30 s.
 func (p *Port) Close() error {
+	p.shut.Store(true)
 	_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) }) // fails on a pulled one
 	if err := p.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return p.failed("close", err)
@@ -200,7 +203,7 @@ func (p *Port) failed(verb string, err error) error {
 		return err
 	}
 	for _, e := range pulled {
-		if errors.Is(err, e) {
+		if errors.Is(err, e) || p.shut.Load() { // setting a deadline has an error of its own for it
 			return fmt.Errorf("serial: %s %s: %w: %w", verb, p.path, device.ErrGone, err)
 		}
 	}

@@ -72,6 +72,23 @@ func TestCloseEndsRead(t *testing.T) {
 	}
 }
 
+// A closed port is gone, whatever is asked of it.
+func TestClosedPortIsGone(t *testing.T) {
+	ours := openOurs(t, openPair(t).Path())
+	ours.Close()
+	_, readErr := ours.Read(make([]byte, 1))
+	_, writeErr := ours.Write([]byte{1})
+	for what, err := range map[string]error{
+		"read": readErr, "write": writeErr,
+		"read deadline": ours.SetReadDeadline(time.Time{}), "write deadline": ours.SetWriteDeadline(time.Time{}),
+		"RTS": ours.SetRTS(true),
+	} {
+		if !errors.Is(err, device.ErrGone) {
+			t.Errorf("%s: %v, want %v", what, err, device.ErrGone)
+		}
+	}
+}
+
 func TestOpenNamesWhatIsWrong(t *testing.T) {
 	p := openPair(t)
 	file := t.TempDir() + "/file"
