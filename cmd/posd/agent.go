@@ -115,10 +115,10 @@ func (a *agent) openRecords(ctx context.Context, limit int) (err error) {
 }
 
 func (a *agent) devices() {
-	d := a.cfg.Devices
-	a.reader = hold("reader", d.Reader.Text, drivers.Readers(), a.world.log)
-	a.pad = hold("pinpad", d.PINPad.Text, drivers.PINPads(), a.world.log)
-	a.printer = hold("printer", d.Printer.Text, drivers.Printers(), a.world.log)
+	d, set := a.cfg.Devices, drivers.New() // one set: reader and PIN pad may be one box
+	a.reader = hold("reader", d.Reader.Text, set.Readers(), a.world.log)
+	a.pad = hold("pinpad", d.PINPad.Text, set.PINPads(), a.world.log)
+	a.printer = hold("printer", d.Printer.Text, set.Printers(), a.world.log)
 	a.face = &face{pad: a.pad, log: a.world.log}
 }
 

@@ -315,8 +315,8 @@ type deviceURL struct {
 
 func (cfg *Config) deviceList() []deviceURL {
 	return []deviceURL{
-		{"devices.reader", cfg.Devices.Reader, drivers.Readers().Check},
-		{"devices.pinpad", cfg.Devices.PINPad, drivers.PINPads().Check},
-		{"devices.printer", cfg.Devices.Printer, drivers.Printers().Check},
+		{"devices.reader", cfg.Devices.Reader, drivers.New().Readers().Check},
+		{"devices.pinpad", cfg.Devices.PINPad, drivers.New().PINPads().Check},
+		{"devices.printer", cfg.Devices.Printer, drivers.New().Printers().Check},
 	}
 }

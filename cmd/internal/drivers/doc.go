@@ -4,11 +4,17 @@
 //
 // Three words to know:
 //
-//   - a [Table] is the drivers of one kind of device, by scheme;
+//   - a [Table] is the drivers of one kind of device, by scheme; a [Set] has a table for
+//     each kind, and knows what is open, for there are boxes that are several devices at
+//     once: the same URL as card reader and as PIN pad is one line to one box;
 //   - a URL is checked without touching anything ([Table.Check]) or opened
-//     ([Table.Open]);
+//     ([Table.Open]); how its port is opened is the driver's affair, for not every one
+//     has a serial line;
 //   - an [Opened] device comes with what it says of itself and a probe that asks
-//     whether it is still there.
+//     whether it is still there, and changes nothing.
 //
 // A device that a terminal does not have is written [None]; opening it is [ErrSkipped].
+//
+// What it does not do: it supervises nothing and retries nothing, which is its user's
+// affair. The protocols are the drivers' packages below device.
 package drivers

@@ -1,0 +1,31 @@
+package drivers
+
+import (
+	"posd/device"
+)
+
+// Set is the drivers of the tree, and what is open of boxes that are several devices at
+// once. Two Sets do not know of each other. Its methods may be called by any goroutine.
+type Set struct {
+	pins func(c contactPins) (openPins, error)
+}
+
+// New makes a Set with nothing open.
+func New() *Set { return &Set{pins: openContactPins} }
+
+// Readers are the card readers.
+func (s *Set) Readers() Table[device.Reader] {
+	return Table[device.Reader]{
+		"ccid": ccidReader(), "phoenix": s.phoenixReader(), "pn532": pn532Reader(), "vpcd": vpcdReader(),
+	}
+}
+
+// PINPads are the PIN pads.
+func (s *Set) PINPads() Table[device.PINPad] {
+	return Table[device.PINPad]{"vfpad": vfpadPINPad()}
+}
+
+// Printers are the printers.
+func (s *Set) Printers() Table[device.Printer] {
+	return Table[device.Printer]{"escpos": escposPrinter()}
+}
