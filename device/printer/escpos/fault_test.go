@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -205,6 +206,49 @@ func (s *stopping) Write(b []byte) (int, error) {
 	if err == nil && n < len(b) {
 		err = net.ErrClosed
 		s.Close()
+	}
+	return n, err
+}
+
+// The line takes no more at each byte, the document is given up, and the next one comes
+// over the same line.
+func TestADocumentThatWasGivenUpDoesNotEatTheNextOne(t *testing.T) {
+	inBubble(t, "stalled", func(t *testing.T, ctx context.Context) {
+		doc := device.Document{Lines: []device.Line{{Image: image.NewGray(image.Rect(0, 0, 384, 40))}, {QR: strings.Repeat("q", 500)}}}
+		next, lines := letters(4)
+		for n := int64(0); n < 2500; n += 11 {
+			stall := &stalling{left: -1}
+			printer, far := plug(t, escpos.Config{}, func(p device.Port) device.Port { stall.Port = p; return stall })
+			if err := printer.Print(ctx, device.Document{}); err != nil { // mends
+				t.Fatal(err)
+			}
+			stall.left = 12 + n // the questions before a document have twelve bytes
+			if err := printer.Print(ctx, doc); !isOf(err, device.ErrTimeout) {
+				t.Fatalf("stalled after %d bytes: %v", n, err)
+			}
+			stall.left = -1
+			if err := printer.Print(ctx, next); err != nil || !holds(far.Lines(), lines) {
+				t.Fatalf("stalled after %d bytes: then %v, on paper %q", n, err, far.Lines())
+			}
+			printer.Close()
+		}
+	})
+}
+
+// stalling is a line that takes so many bytes and then none; any number where left is -1.
+type stalling struct {
+	device.Port
+	left int64
+}
+
+func (s *stalling) Write(b []byte) (int, error) {
+	if s.left < 0 {
+		return s.Port.Write(b)
+	}
+	n, err := s.Port.Write(b[:min(int64(len(b)), s.left)])
+	s.left -= int64(n)
+	if err == nil && n < len(b) {
+		err = os.ErrDeadlineExceeded
 	}
 	return n, err
 }
