@@ -59,7 +59,7 @@ func (s *Session) compareStep(p played, i int) (difference, bool) {
 	}
 	fix := s.correction(i)
 	if want, sent := fix.commands(step.Sent, p), fix.commands(got.sent, p); want != sent {
-		return differs("sent", strings.Join(step.Sent, " "), strings.Join(got.sent, " "))
+		return differs("sent", p.shown(step.Sent...), p.shown(got.sent...))
 	}
 	if want := fix.tvr; want != nil && (*want^got.tvr)&^fix.tvrLeft != 0 {
 		return differs("tvr", want.String(), got.tvr.String())
@@ -232,13 +232,13 @@ func (s *Session) compareLog(p played) (difference, bool) {
 	case errors.Is(p.err, vector.ErrOrder):
 		want := "the end of the log"
 		if left {
-			want = fmt.Sprintf("%X", due.Command)
+			want = p.shown(fmt.Sprintf("%X", due.Command))
 		}
 		return difference{p.ended, "sent", want, p.lastSent()}, true
 	case errors.Is(p.err, vector.ErrMute):
 		return difference{}, false // the card was gone, then as now
 	case left && !p.stopped:
-		return difference{p.ended, "sent", fmt.Sprintf("%X", due.Command), "the end of the session: " + p.why()}, true
+		return difference{p.ended, "sent", p.shown(fmt.Sprintf("%X", due.Command)), "the end of the session: " + p.why()}, true
 	}
 	return difference{}, false
 }
@@ -248,7 +248,7 @@ func (p played) lastSent() string {
 	if at == nil || len(at.sent) == 0 {
 		return "nothing"
 	}
-	return at.sent[len(at.sent)-1]
+	return p.shown(at.sent[len(at.sent)-1])
 }
 
 // compareRecovered looks at what the first GENERATE AC and the signatures gave. A verdict

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"posd/emv"
 	"posd/emv/apdu"
@@ -32,6 +33,7 @@ type played struct {
 	asked   map[tlv.Tag][]byte // values after the first GENERATE AC
 	final   map[tlv.Tag][]byte // values at the end
 	cdols   map[tlv.Tag][]byte // CDOL1 and CDOL2
+	number  string             // the card number, in digits
 }
 
 // tap stands between kernel and card and keeps what went over the line: the kernel's own
@@ -125,6 +127,7 @@ func (p *played) note(e kernel.Event, line *tap) {
 func (p *played) keep(m kernel.Moment, tags []tlv.Tag) {
 	switch m.Phase {
 	case kernel.Reading:
+		p.number = strings.TrimRight(fmt.Sprintf("%X", m.Value(tag.ApplicationPAN)), "F")
 		for _, t := range []tlv.Tag{tag.CDOL1, tag.CDOL2} {
 			p.cdols[t] = m.Value(t)
 		}
@@ -142,6 +145,23 @@ func (p *played) keep(m kernel.Moment, tags []tlv.Tag) {
 // recording without an end of its own.
 func stops(last []kernel.Phase, m kernel.Moment) bool {
 	return slices.Contains(last, m.Phase) && !slices.Contains(last, m.Next) && m.Next != kernel.Done
+}
+
+// shown writes commands for a report: the card number masked wherever it stands, and the
+// data of VERIFY, in stars.
+func (p played) shown(commands ...string) string {
+	var out []string
+	for _, s := range commands {
+		cmd, err := apdu.ParseCommand(unhex(s))
+		if err == nil && cmd.INS == apdu.InsVerify && len(s) > 10 {
+			s = s[:10] + strings.Repeat("*", len(s)-10)
+		}
+		if n := len(p.number); n >= 12 {
+			s = strings.ReplaceAll(s, p.number, p.number[:6]+strings.Repeat("*", n-10)+p.number[n-4:])
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, " ")
 }
 
 func unhex(s string) []byte {

@@ -67,7 +67,7 @@ type Session struct {
 	card     card
 	outcomes vector.Outcomes
 	player   func(cvm.Method) (cvm.Attempt, error) // of the outcomes, from their beginning
-	scenario *vector.Scenario // one of the two
+	scenario *vector.Scenario                      // one of the two
 	cvm      *vector.CVM
 	kernel   *kernel.Kernel // without trace, for Run
 }
