@@ -83,7 +83,7 @@ func (c *Config) check() error {
 		c.Tries = DefaultTries
 	}
 	if c.Limit < 1 || c.Limit > maxLimit || c.Tries < 1 {
-		return fmt.Errorf("Limit %d, Tries %d: 1 to %d, and 1 or more wanted", c.Limit, c.Tries, maxLimit)
+		return fmt.Errorf("limit %d and tries %d: 1 to %d, and 1 or more wanted", c.Limit, c.Tries, maxLimit)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (b bars) draw(symbols []int) string {
 func (p *Printer) raster(b []byte) int {
 	const head = 8
 	width, height := int(b[4])|int(b[5])<<8, int(b[6])|int(b[7])<<8
-	if b[2] != '0' || width*height == 0 || width*height > maxImage {
+	if b[2] != '0' || width == 0 || height == 0 || width > maxImage/height {
 		p.unknown++
 		return head
 	}
