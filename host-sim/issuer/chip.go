@@ -192,9 +192,16 @@ func (c *chip) doubt(r Request) string {
 		return "CVM Results claim an online PIN that did not come"
 	case c.hasCVM && success && offlinePIN(method) && c.cvr&(cvrPINChecked|cvrPINMismatch) != cvrPINChecked:
 		return "CVM Results claim an offline PIN that the card did not see right"
+	case c.tvr&notAuthentic != 0 && len(r.PINBlock) == 0:
+		return "the card's data were not authenticated, and no PIN came"
 	}
 	return ""
 }
+
+// notAuthentic are the failures of data authentication. The list by which the terminal
+// verified the cardholder is part of those data: who changed it on the way changed it in
+// his favour, so only a PIN that the issuer itself checks counts then.
+const notAuthentic = emv.SDAFailed | emv.DDAFailed | emv.CDAFailed
 
 func offlinePIN(method byte) bool {
 	switch method {

@@ -82,6 +82,8 @@ func TestDoubt(t *testing.T) {
 		{"offline PIN that failed, as both say", none, "8000000000", "410301", "80", "03A60000", false},
 		{"the card gave a TC", none, "8000000000", "1E0300", "40", "03900000", true},
 		{"CID and CVR differ", none, "8000000000", "1E0300", "80", "03900000", true},
+		{"data not authenticated, and no PIN", none, "0800000000", "1F0002", "80", "03A00000", true},
+		{"data not authenticated, and an online PIN", pin, "0400040000", "420300", "80", "03A00000", false},
 		{"another amount", Request{Amount: 1201, Currency: emv.CNY}, "8000000000", "1E0300", "80", "03A00000", true},
 		{"another currency", Request{Amount: 1200, Currency: emv.USD}, "8000000000", "1E0300", "80", "03A00000", true},
 	}
