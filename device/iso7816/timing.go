@@ -94,8 +94,9 @@ func (a ATR) extraGuard(etus, cycles func(int) time.Duration) time.Duration {
 	return etus(n)
 }
 
-// extended is a block waiting time that the card asked to be so many times as long.
-func (t Timing) extended(times byte) time.Duration {
+// Block is how long a card has for a block, where it asked for so many block waiting times
+// by S(WTX request): 30 s at the most. ISO/IEC 7816-3, 11.4.3.
+func (t Timing) Block(times byte) time.Duration {
 	if times <= 1 {
 		return t.BlockWaiting
 	}

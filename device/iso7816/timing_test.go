@@ -70,7 +70,7 @@ func TestTiming(t *testing.T) {
 func TestExtendedBlockWaitingTime(t *testing.T) {
 	w := Timing{BlockWaiting: 1700 * time.Millisecond}
 	for times, want := range map[byte]time.Duration{0: w.BlockWaiting, 1: w.BlockWaiting, 3: 5100 * time.Millisecond, 255: maxExtension} {
-		if got := w.extended(times); got != want {
+		if got := w.Block(times); got != want {
 			t.Errorf("%d times: %v, want %v", times, got, want)
 		}
 	}

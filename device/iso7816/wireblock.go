@@ -15,7 +15,7 @@ func (w Wire) Block(ctx context.Context, block []byte, bwts byte) ([]byte, error
 	if err := w.write(ctx, block); err != nil {
 		return nil, err
 	}
-	wait := Timing{BlockWaiting: w.BlockWaiting}.extended(bwts)
+	wait := Timing{BlockWaiting: w.BlockWaiting}.Block(bwts)
 	b, err := w.char(ctx, wait)
 	if err == nil {
 		got := append(make([]byte, 0, maxBlock), b)

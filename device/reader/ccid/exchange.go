@@ -11,9 +11,10 @@ import (
 
 // Limits of one exchange.
 const (
-	maxResends  = 3   // of a command that the reader naks, and of naks to the reader
-	maxWaits    = 120 // time requests and extensions
-	maxStray    = 512 // bytes and frames that belong to nothing
+	maxResends  = 3           // of a command that the reader naks, and of naks to the reader
+	maxWaits    = 120         // time requests and extensions
+	maxPatience = time.Minute // with them, for one answer
+	maxStray    = 512         // bytes and frames that belong to nothing
 	frameTime   = time.Second
 	quietTime   = 20 * time.Millisecond
 	defaultWait = 5 * time.Second
@@ -37,6 +38,9 @@ func (r *Reader) exchange(ctx context.Context, c command, params [3]byte, data [
 		}
 		r.synced = true
 	}
+	if err := r.begin(ctx, c); err != nil {
+		return message{}, err
+	}
 	r.seq++
 	frame := message{kind: c.kind, seq: r.seq, params: params, data: data}.appendFrame(nil)
 	m, err := r.deliver(ctx, c, frame)
@@ -44,6 +48,20 @@ func (r *Reader) exchange(ctx context.Context, c command, params [3]byte, data [
 		return message{}, fmt.Errorf("ccid: %s: %w", c.name, err)
 	}
 	return m, r.judge(c, m)
+}
+
+// begin tells the reader how to tell of moved cards, before the first command that is
+// about the slot. One that does not know the command is asked for the slot's state anyway.
+func (r *Reader) begin(ctx context.Context, c command) error {
+	movement := profiles[r.config.Profile].movement
+	if r.begun || c == escape || movement == nil || r.config.Unasked {
+		return nil
+	}
+	if _, err := r.exchange(ctx, escape, [3]byte{}, movement); err != nil && !errors.Is(err, device.ErrRefused) {
+		return err
+	}
+	r.begun = true
+	return nil
 }
 
 // deliver gets the frame to the reader and the answer back, through damage on the line.
@@ -75,8 +93,13 @@ func (r *Reader) deliver(ctx context.Context, c command, frame []byte) (message,
 // answers and requests for time.
 func (r *Reader) answer(ctx context.Context, c command) (message, error) {
 	stray, waits := 0, 0
+	limit := r.config.AnswerTime
+	if c == xfrBlock {
+		limit = max(limit, r.cardTime)
+	}
+	until := time.Now().Add(maxPatience)
 	for {
-		m, err := r.next(ctx, r.config.AnswerTime)
+		m, err := r.next(ctx, limit)
 		switch {
 		case errors.Is(err, device.ErrTimeout) && ctx.Err() == nil && stray > 0:
 			return message{}, r.link.Garbled("%d stray bytes or frames and no answer with number %d", stray, r.seq)
@@ -94,6 +117,9 @@ func (r *Reader) answer(ctx context.Context, c command) (message, error) {
 			return message{}, r.link.Garbled("answer of type %02X, want %02X", m.kind, c.answer)
 		default:
 			return *m, nil
+		}
+		if waits > 0 && time.Now().After(until) {
+			return message{}, fmt.Errorf("%w: it asks for time, and has had %v", device.ErrMute, maxPatience)
 		}
 		if stray > maxStray || waits > maxWaits {
 			return message{}, r.link.Garbled("no answer after %d requests for time and %d stray bytes or frames", waits, stray)

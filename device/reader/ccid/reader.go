@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"posd/device"
-	"posd/device/iso7816"
 	"posd/device/link"
 )
 
@@ -19,13 +18,24 @@ const (
 	SEC1210                // Microchip SEC1110, SEC1210 and kin on a UART
 )
 
+// profiles are what is known of them. clockHz is what the public driver reckons the card's
+// times with.
+var profiles = [...]struct {
+	name     string
+	firmware []byte // Escape that asks for the firmware's name
+	movement []byte // Escape for the notices of moved cards, see Config.Unasked
+	clockHz  int
+}{
+	GemPC:   {"gempc", []byte{0x02}, []byte{0x01, 0x01, 0x01}, 4_000_000},
+	SEC1210: {"sec1210", []byte{0x06}, nil, 4_800_000},
+}
+
 // ParseProfile reads a profile's name as the configuration has it: gempc or sec1210.
 func ParseProfile(name string) (Profile, error) {
-	switch name {
-	case "gempc":
-		return GemPC, nil
-	case "sec1210":
-		return SEC1210, nil
+	for p, known := range profiles {
+		if name == known.name {
+			return Profile(p), nil
+		}
 	}
 	return 0, fmt.Errorf("ccid: profile %q is neither gempc nor sec1210", name)
 }
@@ -33,11 +43,17 @@ func ParseProfile(name string) (Profile, error) {
 // Config is a reader. Zero times stand for the usual ones.
 type Config struct {
 	Profile Profile
-	// AnswerTime is the longest silence in which an answer is waited for, 5 s. A reader
-	// asks for time where a card takes longer.
+	// AnswerTime is the longest silence in which an answer is waited for, 5 s, or what the
+	// card's answer to reset gives it and a second where that is more. A reader asks for
+	// time where a card takes longer.
 	AnswerTime time.Duration
 	// PollTime is how often the slot is asked while nothing is heard of it, 250 ms.
 	PollTime time.Duration
+	// Unasked leaves a GemPC to tell of a moved card whenever it likes. Without it Escape
+	// 01 01 01 goes before the first command about the slot, see the package's text.
+	Unasked bool
+	// AnyATR takes cards that EMV has a terminal refuse, for the laboratory.
+	AnyATR bool
 }
 
 // Reader is a driver; it is a device.Reader.
@@ -46,9 +62,13 @@ type Reader struct {
 	link    *link.Link
 	seq     byte
 	synced  bool // stale input was thrown away
+	begun   bool // the reader was told how to tell of moved cards
 	present bool // as last heard
 	changed bool // a slot change was heard
 	powered bool // a card was reset, and nothing was heard since that ended it
+
+	transmit func(ctx context.Context, command []byte) ([]byte, error) // of the card's protocol
+	cardTime time.Duration                                             // for one exchange with the card
 }
 
 var _ device.Reader = (*Reader)(nil)
@@ -81,11 +101,7 @@ func (r *Reader) Close() error { return r.link.Close() }
 
 // Firmware returns what the reader calls itself.
 func (r *Reader) Firmware(ctx context.Context) (string, error) {
-	ask := byte(0x02)
-	if r.config.Profile == SEC1210 {
-		ask = 0x06
-	}
-	m, err := r.Escape(ctx, []byte{ask})
+	m, err := r.Escape(ctx, profiles[r.config.Profile].firmware)
 	if err != nil {
 		return "", err
 	}
@@ -158,95 +174,12 @@ func (r *Reader) ended(ctx context.Context, err error) error {
 	return err
 }
 
-// voltages are bPowerSelect in the order of trial: 5 V, cold once more, 3 V, 1.8 V.
-// USB CCID 1.1, 6.1.1.
-var voltages = []byte{1, 1, 2, 3}
-
-// PowerOn is that of device.Reader. A card that speaks T=1 only is device.ErrRefused.
-func (r *Reader) PowerOn(ctx context.Context) ([]byte, error) {
-	atr, err := r.reset(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !atr.Offers(0) {
-		off := r.PowerOff(ctx)
-		return nil, errors.Join(fmt.Errorf("ccid: %w: card speaks T=%d only, T=0 wanted", device.ErrRefused, atr.Protocols()[0]), off)
-	}
-	if err := r.setParameters(ctx, atr); err != nil {
-		return nil, err
-	}
-	r.powered = true
-	return atr.Raw, nil
-}
-
-// reset tries the voltages until one brings an answer to reset, and returns the error
-// of the first if none does.
-func (r *Reader) reset(ctx context.Context) (iso7816.ATR, error) {
-	var first error
-	for i, v := range voltages {
-		if i > 0 {
-			if err := r.PowerOff(ctx); err != nil {
-				return iso7816.ATR{}, err
-			}
-		}
-		atr, err := r.resetAt(ctx, v)
-		switch {
-		case err == nil:
-			return atr, nil
-		case first == nil:
-			first = err
-		}
-		if !errors.Is(err, device.ErrMute) { // gone, or a voltage that the reader has not
-			if errors.Is(err, device.ErrRefused) {
-				return iso7816.ATR{}, first
-			}
-			return iso7816.ATR{}, err
-		}
-	}
-	return iso7816.ATR{}, first
-}
-
-func (r *Reader) resetAt(ctx context.Context, voltage byte) (iso7816.ATR, error) {
-	r.powered = false
-	m, err := r.exchange(ctx, iccPowerOn, [3]byte{voltage}, nil)
-	if err != nil {
-		return iso7816.ATR{}, err
-	}
-	return iso7816.ParseATR(m.data)
-}
-
-// setParameters tells the reader how the card speaks T=0: as after reset, since no PPS
-// was made, or as TA1 says for a card in specific mode. A reader that finds it in the
-// answer to reset by itself need not have the command. USB CCID 1.1, 6.1.7.
-func (r *Reader) setParameters(ctx context.Context, atr iso7816.ATR) error {
-	p := []byte{0x11, 0x00, atr.ExtraGuardTime(), atr.WaitingInteger(), 0x00}
-	if _, specific := atr.Specific(); specific {
-		p[0] = atr.FiDi()
-	}
-	if atr.Inverse() {
-		p[1] = 0x02
-	}
-	m, err := r.exchange(ctx, setParameters, [3]byte{}, p)
-	if errors.Is(err, device.ErrRefused) && m.params[1] == notSupported {
-		return nil
-	}
-	return err
-}
-
 // Transmit is that of device.Reader.
-func (r *Reader) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
+func (r *Reader) Transmit(ctx context.Context, command []byte) ([]byte, error) {
 	if !r.powered {
 		return nil, fmt.Errorf("ccid: transmit: %w that was reset", device.ErrNoCard)
 	}
-	return iso7816.T0(ctx, apdu, r.transfer)
-}
-
-func (r *Reader) transfer(ctx context.Context, tpdu []byte) ([]byte, error) {
-	m, err := r.exchange(ctx, xfrBlock, [3]byte{}, tpdu)
-	if err == nil && !r.powered { // pulled, and put back, while it answered
-		return nil, fmt.Errorf("ccid: transmit: %w: it was pulled", device.ErrNoCard)
-	}
-	return m.data, err
+	return r.transmit(ctx, command)
 }
 
 // PowerOff is that of device.Reader.

@@ -12,17 +12,28 @@ import (
 
 	"posd/device"
 	"posd/device/devicetest"
+	"posd/device/iso7816"
 	"posd/device/link/linktest"
 	"posd/device/reader/ccid"
 	"posd/device/serial"
 	sim "posd/device/sim/ccid"
 	"posd/device/sim/pty"
+	"posd/device/sim/t1"
 )
 
 var (
 	readRecord = []byte{0x00, 0xB2, 0x01, 0x0C, 0x00}
 	record     = []byte{1, 2, 3, 4, 5, 0x90, 0x00}
 )
+
+// inserter puts the suite's card in, at T=0 or T=1.
+type inserter interface{ Insert() }
+
+// cards are the two protocols.
+var cards = map[string]func(*testing.T, slot) inserter{
+	"T=0": func(_ *testing.T, s slot) inserter { return s },
+	"T=1": func(t *testing.T, s slot) inserter { return newSlotT1(t, s) },
+}
 
 // session is what every row does: it returns the first error of it.
 func session(ctx context.Context, r *ccid.Reader) error {
@@ -33,7 +44,7 @@ func session(ctx context.Context, r *ccid.Reader) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(atr, devicetest.CardATR) {
+	if len(atr) < 6 || atr[0] != 0x3B {
 		return errors.New("wrong answer to reset")
 	}
 	got, err := r.Transmit(ctx, readRecord)
@@ -81,7 +92,7 @@ func TestOverAPseudoTerminal(t *testing.T) {
 // reads. What is damaged must be found and mended, or end in an error that says so; a
 // session that succeeds has the right bytes.
 func TestOneFault(t *testing.T) {
-	const lineBytes = 180 // more than a session reads
+	const lineBytes = 220 // more than a session reads
 	faults := []struct {
 		name    string
 		wrap    func(device.Port, int64) device.Port
@@ -95,32 +106,34 @@ func TestOneFault(t *testing.T) {
 		{"cable pulled", func(p device.Port, at int64) device.Port { return linktest.Cut(p, at) }, false, []error{device.ErrGone}},
 	}
 	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
-			mended := 0
-			for at := int64(0); at < lineBytes; at++ {
-				synctest.Test(t, func(t *testing.T) {
-					r, s := rig(t, ccid.GemPC, func(p device.Port) device.Port { return f.wrap(p, at) })
-					s.Insert()
-					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-					defer cancel()
-					err := session(ctx, r)
-					if err == nil {
-						mended++
-						return
-					}
-					if f.mends {
-						t.Errorf("at byte %d: %v", at, err)
-					}
-					for _, want := range f.allowed {
-						if errors.Is(err, want) && ctx.Err() == nil {
+		for name, insert := range cards {
+			t.Run(f.name+" "+name, func(t *testing.T) {
+				mended := 0
+				for at := int64(0); at < lineBytes; at++ {
+					synctest.Test(t, func(t *testing.T) {
+						r, s := rig(t, ccid.GemPC, func(p device.Port) device.Port { return f.wrap(p, at) })
+						insert(t, s).Insert()
+						ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+						defer cancel()
+						err := session(ctx, r)
+						if err == nil {
+							mended++
 							return
 						}
-					}
-					t.Errorf("at byte %d: %v, want one of %v", at, err, f.allowed)
-				})
-			}
-			t.Logf("%d of %d mended or not met", mended, lineBytes)
-		})
+						if f.mends {
+							t.Errorf("at byte %d: %v", at, err)
+						}
+						for _, want := range f.allowed {
+							if errors.Is(err, want) && ctx.Err() == nil {
+								return
+							}
+						}
+						t.Errorf("at byte %d: %v, want one of %v", at, err, f.allowed)
+					})
+				}
+				t.Logf("%d of %d mended or not met", mended, lineBytes)
+			})
+		}
 	}
 }
 
@@ -141,57 +154,73 @@ func TestReaderThatMisbehaves(t *testing.T) {
 		{"power-up fails once", sim.Fault{Kind: sim.PowerUpFails, Times: 1}, nil, ""},
 		{"power-up fails at 5 V, works at 3 V", sim.Fault{Kind: sim.PowerUpFails, Times: 2}, nil, ""},
 		{"power-up fails at every voltage", sim.Fault{Kind: sim.PowerUpFails}, device.ErrMute, "bError FE"},
+		{"answer to reset is garbled once", sim.Fault{Kind: sim.PowerUpGarbled, Times: 1}, nil, ""},
+		{"answer to reset is garbled four times", sim.Fault{Kind: sim.PowerUpGarbled, Times: 4}, nil, ""},
+		{"answer to reset is garbled for good", sim.Fault{Kind: sim.PowerUpGarbled}, device.ErrMute, "TS C4"},
 		{"one damaged answer", sim.Fault{Kind: sim.BadLRC, Times: 1}, nil, ""},
 		{"four damaged answers", sim.Fault{Kind: sim.BadLRC, Times: 4}, device.ErrProtocol, "LRC is wrong, 4 times"},
 		{"one answer without its end", sim.Fault{Kind: sim.ShortAnswer, Times: 1}, nil, ""},
 		{"one command unanswered", sim.Fault{Kind: sim.Silent, Times: 1}, device.ErrTimeout, "IccPowerOn"},
 	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r, s := rig(t, ccid.GemPC, plain)
-				s.Insert()
-				if err := r.WaitCard(t.Context(), true); err != nil {
-					t.Fatal(err)
-				}
-				s.Reader.Misbehave(row.fault)
-				_, err := r.PowerOn(t.Context())
-				if err == nil {
-					var got []byte
-					if got, err = r.Transmit(t.Context(), readRecord); err == nil && !bytes.Equal(got, record) {
-						t.Errorf("record % X", got)
+		for name, insert := range cards {
+			t.Run(row.name+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r, s := rig(t, ccid.GemPC, plain)
+					insert(t, s).Insert()
+					if err := r.WaitCard(t.Context(), true); err != nil {
+						t.Fatal(err)
 					}
-				}
-				if !errors.Is(err, row.want) {
-					t.Fatalf("got %v, want %v", err, row.want)
-				}
-				if err != nil && !strings.Contains(err.Error(), row.text) {
-					t.Errorf("%v: want %q in it", err, row.text)
-				}
-				s.Reader.Misbehave(sim.Fault{})
-				if err := session(t.Context(), r); err != nil {
-					t.Errorf("afterwards: %v", err)
-				}
+					s.Reader.Misbehave(row.fault)
+					_, err := r.PowerOn(t.Context())
+					if err == nil {
+						var got []byte
+						if got, err = r.Transmit(t.Context(), readRecord); err == nil && !bytes.Equal(got, record) {
+							t.Errorf("record % X", got)
+						}
+					}
+					if !errors.Is(err, row.want) {
+						t.Fatalf("got %v, want %v", err, row.want)
+					}
+					if err != nil && !strings.Contains(err.Error(), row.text) {
+						t.Errorf("%v: want %q in it", err, row.text)
+					}
+					s.Reader.Misbehave(sim.Fault{})
+					if err := session(t.Context(), r); err != nil {
+						t.Errorf("afterwards: %v", err)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
 // A card must not do twice what it was asked once: GENERATE AC counts.
 func TestNoCommandReachesTheCardTwice(t *testing.T) {
 	for _, kind := range []sim.FaultKind{sim.BadLRC, sim.ShortAnswer, sim.Silent, sim.Late, sim.WrongSeq} {
-		synctest.Test(t, func(t *testing.T) {
-			r, s := rig(t, ccid.GemPC, plain)
-			card := &countingCard{}
-			s.Reader.Insert(card)
-			if _, err := r.PowerOn(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			s.Reader.Misbehave(sim.Fault{Kind: kind, Times: 2, Delay: 6 * time.Second})
-			_, err := r.Transmit(t.Context(), []byte{0x80, 0xAE, 0x80, 0x00})
-			if card.commands > 1 {
-				t.Errorf("fault %d: the card had the command %d times (%v)", kind, card.commands, err)
-			}
-		})
+		for name, seat := range map[string]func(*countingCard) sim.Card{
+			"T=0": func(c *countingCard) sim.Card { return c },
+			"T=1": func(c *countingCard) sim.Card {
+				card, err := t1.New(t1.Config{Application: countingApplication{c}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return card
+			},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				r, s := rig(t, ccid.GemPC, plain)
+				card := &countingCard{}
+				s.Reader.Insert(seat(card))
+				if _, err := r.PowerOn(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				s.Reader.Misbehave(sim.Fault{Kind: kind, Times: 2, Delay: 6 * time.Second})
+				_, err := r.Transmit(t.Context(), []byte{0x80, 0xAE, 0x80, 0x00})
+				if card.commands > 1 {
+					t.Errorf("%s, fault %d: the card had the command %d times (%v)", name, kind, card.commands, err)
+				}
+			})
+		}
 	}
 }
 
@@ -201,6 +230,60 @@ func (*countingCard) Reset() []byte { return devicetest.CardATR }
 func (c *countingCard) Transmit([]byte) []byte {
 	c.commands++
 	return []byte{0x90, 0x00}
+}
+
+type countingApplication struct{ *countingCard }
+
+func (countingApplication) Reset()                           {}
+func (c countingApplication) Exchange(command []byte) []byte { return c.Transmit(command) }
+
+// A card at T=1 that breaks its protocol, through the reader: the command succeeds, or the
+// card is without power and the next session is good.
+func TestCardThatBreaksT1(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		fault t1.Fault
+		want  error
+	}{
+		{"asks for time three times", t1.Fault{Kind: t1.Waiting, Times: 3, Value: 10}, nil},
+		{"asks for time for ever", t1.Fault{Kind: t1.Waiting, Value: 10}, device.ErrProtocol},
+		{"silent once", t1.Fault{Kind: t1.Silent, Times: 1}, nil},
+		{"silent for ever", t1.Fault{Kind: t1.Silent}, device.ErrMute},
+		{"damaged twice", t1.Fault{Kind: t1.BadCheck, Times: 2}, nil},
+		{"damaged for ever", t1.Fault{Kind: t1.BadCheck}, device.ErrProtocol},
+		{"keeps a wrong N(R)", t1.Fault{Kind: t1.KeepNR}, device.ErrProtocol},
+		{"asks for the same block for ever", t1.Fault{Kind: t1.Repeat}, device.ErrProtocol},
+		{"takes less", t1.Fault{Kind: t1.Resize, Times: 1, Value: 3}, nil},
+		{"aborts", t1.Fault{Kind: t1.Aborting, Times: 1}, iso7816.ErrDeactivate},
+		{"chain without end", t1.Fault{Kind: t1.Empty}, device.ErrProtocol},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, s := rig(t, ccid.SEC1210, plain)
+				seat := newSlotT1(t, s)
+				seat.Insert()
+				if _, err := r.PowerOn(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				seat.card.Misbehave(row.fault)
+				begin := time.Now()
+				got, err := r.Transmit(t.Context(), readRecord)
+				if !errors.Is(err, row.want) || err == nil && !bytes.Equal(got, record) {
+					t.Errorf("got % X, %v; want %v", got, err, row.want)
+				}
+				if took := time.Since(begin); took > 2*time.Minute {
+					t.Errorf("it took %v", took)
+				}
+				seat.card.Misbehave(t1.Fault{})
+				if _, again := r.Transmit(t.Context(), readRecord); errors.Is(err, iso7816.ErrDeactivate) && !errors.Is(again, device.ErrNoCard) {
+					t.Errorf("card has its power still: %v", again)
+				}
+				if err := session(t.Context(), r); err != nil {
+					t.Errorf("afterwards: %v", err)
+				}
+			})
+		})
+	}
 }
 
 // atrCard answers to reset with what it is.
@@ -216,8 +299,8 @@ func TestCardsThatAreRefused(t *testing.T) {
 		want error
 		text string
 	}{
-		{"T=1 only", []byte{0x3B, 0x81, 0x01, 0x44, 0xC4}, device.ErrRefused, "T=1 only"},
-		{"T=0 offered, but in specific mode with T=1", []byte{0x3B, 0x80, 0x90, 0x01, 0x01, 0x10}, device.ErrRefused, "T=1 only"},
+		{"T=1 without its waiting integers", []byte{0x3B, 0x81, 0x01, 0x44, 0xC4}, device.ErrMute, "TB3 is missing"},
+		{"T=0 offered, but in specific mode with T=1", []byte{0x3B, 0x80, 0x90, 0x01, 0x01, 0x10}, device.ErrMute, "TA2 names T=1"},
 		{"TS of no convention", []byte{0x03, 0x00}, device.ErrMute, "TS 03"},
 		{"wrong TCK", []byte{0x3B, 0x81, 0x01, 0x44, 0xC5}, device.ErrMute, "TCK"},
 		{"cut short", []byte{0x3B, 0x62, 0x00}, device.ErrMute, "ends in interface bytes"},
@@ -243,10 +326,10 @@ func TestCardsThatAreRefused(t *testing.T) {
 // The slot change is what WaitCard acts on: a poll would come minutes later.
 func TestWaitCardHearsTheSlotChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := rigWith(t, ccid.Config{PollTime: time.Hour}, plain)
+		r, s := rigWith(t, ccid.Config{PollTime: time.Hour, Unasked: true}, plain)
 		done := make(chan error, 1)
 		go func() { done <- r.WaitCard(t.Context(), true) }()
-		synctest.Wait()
+		<-time.After(time.Minute) // it has asked, and listens
 		begin := time.Now()
 		s.Insert()
 		if err := <-done; err != nil {
@@ -261,13 +344,10 @@ func TestWaitCardHearsTheSlotChange(t *testing.T) {
 // Notifications that the reader holds back are made up for by asking.
 func TestWaitCardAsksAReaderThatDoesNotTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := rig(t, ccid.GemPC, plain)
-		if _, err := r.Escape(t.Context(), []byte{1, 1, 1}); err != nil {
-			t.Fatal(err)
-		}
+		r, s := rig(t, ccid.GemPC, plain) // which holds its notices back, as the driver tells it
 		done := make(chan error, 1)
 		go func() { done <- r.WaitCard(t.Context(), true) }()
-		synctest.Wait()
+		<-time.After(time.Minute)
 		begin := time.Now()
 		s.Insert()
 		if err := <-done; err != nil {

@@ -76,7 +76,16 @@ func TestCommands(t *testing.T) {
 			[][]byte{framed(0x61, 5, 0, 0, 0, 0, 5, 0, 0, 0, 0x11, 0, 0, 10, 0), framed(0x6C, 0, 0, 0, 0, 0, 6, 0, 0, 0)},
 			framed(0x82, 5, 0, 0, 0, 0, 6, 0x01, 0, 0, 0x11, 0, 0, 10, 0),
 		},
-		{"parameters of T=1", true, [][]byte{framed(0x61, 7, 0, 0, 0, 0, 5, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7)}, framed(0x82, 0, 0, 0, 0, 0, 5, 0x41, 0x0A, 0)},
+		{
+			"parameters of T=1, before the card has said anything", true,
+			[][]byte{framed(0x61, 7, 0, 0, 0, 0, 5, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7)},
+			framed(0x82, 7, 0, 0, 0, 0, 5, 0x01, 0, 1, 1, 2, 3, 4, 5, 6, 7),
+		},
+		{"parameters of T=1 for a card at T=0", true, [][]byte{on, framed(0x61, 7, 0, 0, 0, 0, 5, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7)}, framed(0x82, 0, 0, 0, 0, 0, 5, 0x40, 0x07, 0)},
+		{"parameters of T=1 in the structure of T=0", true, [][]byte{framed(0x61, 5, 0, 0, 0, 0, 5, 1, 0, 0, 1, 2, 3, 4, 5)}, framed(0x82, 0, 0, 0, 0, 0, 5, 0x41, 0x0A, 0)},
+		{"parameters of T=2", true, [][]byte{framed(0x61, 5, 0, 0, 0, 0, 5, 2, 0, 0, 1, 2, 3, 4, 5)}, framed(0x82, 0, 0, 0, 0, 0, 5, 0x41, 0x07, 0)},
+		{"PPS is the card's", true, [][]byte{on, framed(0x6F, 4, 0, 0, 0, 0, 5, 0, 0, 0, 0xFF, 0x10, 0x13, 0xFC)}, framed(0x80, 4, 0, 0, 0, 0, 5, 0, 0, 0, 0xFF, 0x10, 0x13, 0xFC)},
+		{"PPS for another protocol: the card is silent", true, [][]byte{on, framed(0x6F, 3, 0, 0, 0, 0, 5, 0, 0, 0, 0xFF, 0x01, 0xFE)}, framed(0x80, 0, 0, 0, 0, 0, 5, 0x40, 0xFE, 0)},
 		{"unknown escape", true, [][]byte{framed(0x6B, 1, 0, 0, 0, 0, 5, 0, 0, 0, 0x77)}, framed(0x83, 0, 0, 0, 0, 0, 5, 0x41, 0x0A, 0)},
 		{"unknown command", true, [][]byte{framed(0x71, 0, 0, 0, 0, 0, 5, 0, 0, 0)}, framed(0x81, 0, 0, 0, 0, 0, 5, 0x41, 0x00, 0)},
 		{"another slot", true, [][]byte{framed(0x65, 0, 0, 0, 0, 1, 5, 0, 0, 0)}, framed(0x81, 0, 0, 0, 0, 1, 5, 0x42, 0x05, 0)},
@@ -131,6 +140,50 @@ func TestFraming(t *testing.T) {
 			t.Log(row.name)
 			expect(t, host, row.send, row.want)
 		})
+	}
+}
+
+// t1Card says that it speaks T=1, and echoes.
+type t1Card struct{}
+
+func (t1Card) Reset() []byte            { return []byte{0x3B, 0x80, 0x01, 0x81} }
+func (t1Card) Transmit(b []byte) []byte { return b }
+
+// A GemPC carries blocks once it has been told of T=1, a SEC1210 at once.
+func TestBlocks(t *testing.T) {
+	on := command{kind: iccPowerOn}
+	xfr := command{kind: xfrBlock, data: []byte{0, 0xC0, 0, 0xC0}}
+	set := command{kind: setParameters, params: [3]byte{1}, data: []byte{0x11, 0x10, 0, 0x45, 0, 0xFE, 0}}
+	for _, row := range []struct {
+		name     string
+		profile  Profile
+		commands []command
+		code     byte // bError of the last
+	}{
+		{"gempc, not told", GemPC, []command{on, xfr}, 0xF6},
+		{"gempc, told", GemPC, []command{on, set, xfr}, 0},
+		{"gempc, told before a reset", GemPC, []command{on, set, on, xfr}, 0xF6},
+		{"gempc, a second PPS is a block", GemPC, []command{on, {kind: xfrBlock, data: []byte{0xFF, 0x01, 0xFE}}, {kind: xfrBlock, data: []byte{0xFF, 0x01, 0xFE}}}, 0xF6},
+		{"gempc, PPS and then told", GemPC, []command{on, {kind: xfrBlock, data: []byte{0xFF, 0x01, 0xFE}}, set, xfr}, 0},
+		{"sec1210, not told", SEC1210, []command{on, xfr}, 0},
+	} {
+		r := New(Config{Profile: row.profile})
+		r.Insert(t1Card{})
+		var got []byte
+		for _, c := range row.commands {
+			got = r.execute(c, Fault{})
+		}
+		if got[10] != row.code || row.code == 0 && !bytes.Contains(got, xfr.data) {
+			t.Errorf("%s: % X", row.name, got)
+		}
+	}
+	for _, row := range []struct {
+		atr  []byte
+		want byte
+	}{{nil, 0}, {[]byte{0x3B, 0x00}, 0}, {[]byte{0x3B, 0x80}, 0}, {[]byte{0x3B, 0x80, 0x01}, 1}, {[]byte{0x3B, 0xF0, 0, 0, 0, 0x81}, 1}} {
+		if got := protocolOf(row.atr); got != row.want {
+			t.Errorf("% X: T=%d", row.atr, got)
+		}
 	}
 }
 

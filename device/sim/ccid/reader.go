@@ -49,20 +49,21 @@ const (
 type FaultKind uint8
 
 const (
-	Behave       FaultKind = iota
-	Silent                 // reads, and answers nothing
-	BadLRC                 // the answer's check is wrong
-	NoEcho                 // a reader that should echo does not
-	WrongSeq               // the answer carries another sequence number
-	Late                   // the answer comes after Delay
-	TimeRequests           // three bytes 81, each after Delay, then the answer
-	Extensions             // three answers "more time", each after Delay, then the answer
-	PowerUpFails           // power-up finds a mute card
-	ShortAnswer            // the last two bytes of the answer are lost
+	Behave         FaultKind = iota
+	Silent                   // reads, and answers nothing
+	BadLRC                   // the answer's check is wrong
+	NoEcho                   // a reader that should echo does not
+	WrongSeq                 // the answer carries another sequence number
+	Late                     // the answer comes after Delay
+	TimeRequests             // three bytes 81, each after Delay, then the answer
+	Extensions               // three answers "more time", each after Delay, then the answer
+	PowerUpFails             // power-up finds a mute card
+	PowerUpGarbled           // power-up finds an answer to reset with a wrong first character
+	ShortAnswer              // the last two bytes of the answer are lost
 )
 
-// Fault is misbehaviour. Times is for how many commands (of PowerUpFails: power-ups), 0
-// is for ever.
+// Fault is misbehaviour. Times is for how many commands (of PowerUpFails and
+// PowerUpGarbled: power-ups), 0 is for ever.
 type Fault struct {
 	Kind  FaultKind
 	Times int
@@ -83,7 +84,10 @@ type Reader struct {
 	held       bool   // notifications go before the next answer only
 	pending    []byte // held ones
 	last       []byte // the last answer, for a NAK
-	parameters [5]byte
+	protocol   byte   // of the card in the slot, as its answer to reset says
+	fresh      bool   // nothing was transferred since the reset
+	set        byte   // protocol as the host has set it
+	parameters []byte // 5 bytes of T=0 or 7 of T=1
 }
 
 // maxQueue bounds what waits to be written; a host that does not read loses
@@ -252,7 +256,7 @@ func (r *Reader) takeFault(e event, c command) Fault {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.fault
-	if f.Kind == PowerUpFails && (e != received || c.kind != iccPowerOn) {
+	if (f.Kind == PowerUpFails || f.Kind == PowerUpGarbled) && (e != received || c.kind != iccPowerOn) {
 		return Fault{}
 	}
 	if f.Times == 1 {

@@ -11,7 +11,9 @@ const (
 
 	unsupported  = 0x00
 	noSuchSlot   = 0x05
+	badProtocol  = 0x07 // offset of bProtocolNum
 	badParameter = 0x0A // offset of the first data byte
+	notThisWay   = 0xF6 // ICC_PROTOCOL_NOT_SUPPORTED
 	mute         = 0xFE
 )
 
@@ -22,7 +24,7 @@ func (r *Reader) execute(c command, f Fault) []byte {
 	}
 	switch c.kind {
 	case iccPowerOn:
-		return r.powerOn(c, f.Kind == PowerUpFails)
+		return r.powerOn(c, f.Kind)
 	case iccPowerOff:
 		return r.powerOff(c)
 	case getSlotStatus:
@@ -77,14 +79,18 @@ func (r *Reader) setPower(on bool, insertion int) (changed bool) {
 	return changed
 }
 
-func (r *Reader) powerOn(c command, fails bool) []byte {
+func (r *Reader) powerOn(c command, fault FaultKind) []byte {
 	card, _, insertion := r.look()
 	if card == nil {
 		return r.fail(dataBlock, c, mute)
 	}
 	var atr []byte
-	if !fails {
+	if fault != PowerUpFails {
 		atr = card.Reset()
+	}
+	r.speak(atr)
+	if fault == PowerUpGarbled && len(atr) > 0 {
+		atr = append([]byte{^atr[0]}, atr[1:]...)
 	}
 	if atr == nil {
 		r.setPower(false, insertion)
@@ -106,12 +112,35 @@ func (r *Reader) powerOff(c command) []byte {
 	return r.reply(slotStatus, c, nil)
 }
 
+// spoken tells whether this is the first thing that the card hears, and whether it and the
+// host agree on the protocol.
+func (r *Reader) spoken() (fresh, agreed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh, r.fresh = r.fresh, false
+	return fresh, r.set == r.protocol
+}
+
+// isPPS tells a protocol and parameters selection, which the card itself answers by
+// repeating it. ISO/IEC 7816-3, 9.
+func isPPS(b []byte) bool { return len(b) >= 3 && len(b) <= 6 && b[0] == 0xFF && check(b) == 0 }
+
 func (r *Reader) transfer(c command) []byte {
 	card, powered, insertion := r.look()
 	if card == nil || !powered {
 		return r.fail(dataBlock, c, mute)
 	}
-	response := card.Transmit(slices.Clone(c.data))
+	var response []byte
+	switch fresh, agreed := r.spoken(); {
+	case fresh && isPPS(c.data):
+		if c.data[1]&0x0F == r.protocol {
+			response = c.data
+		}
+	case !agreed:
+		return r.fail(dataBlock, c, notThisWay)
+	default:
+		response = card.Transmit(slices.Clone(c.data))
+	}
 	_, powered, now := r.look()
 	switch {
 	case response == nil, !powered, now != insertion:
@@ -122,19 +151,39 @@ func (r *Reader) transfer(c command) []byte {
 	return r.reply(dataBlock, c, response)
 }
 
-func (r *Reader) setParameters(c command) []byte {
-	if c.kind == setParameters {
-		if len(c.data) != 5 || c.params[0] != 0 {
-			return r.fail(parameters, c, badParameter)
-		}
-		r.mu.Lock()
-		copy(r.parameters[:], c.data)
-		r.mu.Unlock()
-	}
+// speak has the reader at the protocol that it comes to by itself: a SEC1210 reads that in
+// the answer to reset, a GemPC begins with T=0 and has to be told.
+func (r *Reader) speak(atr []byte) {
 	r.mu.Lock()
-	p := r.parameters
+	defer r.mu.Unlock()
+	r.protocol, r.fresh = protocolOf(atr), true
+	r.set, r.parameters = 0, []byte{0x11, 0x00, 0x00, 0x0A, 0x00}
+	if r.config.Profile == SEC1210 && r.protocol == 1 {
+		r.set, r.parameters = 1, []byte{0x11, 0x10, 0x00, 0x4D, 0x00, 0x20, 0x00}
+	}
+}
+
+// setParameters sets, and gives back, the structure of T=0 or T=1. USB CCID 1.1, 6.1.7.
+func (r *Reader) setParameters(c command) []byte {
+	r.mu.Lock()
+	if c.kind == setParameters {
+		refused := byte(0)
+		switch {
+		case c.params[0] > 1, c.params[0] != r.protocol && r.powered:
+			refused = badProtocol
+		case len(c.data) != 5+2*int(c.params[0]):
+			refused = badParameter
+		default:
+			r.set, r.parameters = c.params[0], slices.Clone(c.data)
+		}
+		if refused != 0 {
+			r.mu.Unlock()
+			return r.fail(parameters, c, refused)
+		}
+	}
+	p, set := r.parameters, r.set
 	r.mu.Unlock()
-	return r.reply(parameters, c, p[:])
+	return answer(parameters, 0, c.seq, r.state(), 0, set, p)
 }
 
 // escape knows what libccid sends to these readers: 02 (GemPC) and 06 (SEC1210) ask

@@ -41,10 +41,11 @@ const (
 type Card struct {
 	app  Application
 	atr  []byte
-	ifsc int
+	most int // IFSC as the answer to reset says
 	crc  bool
 
 	mu     sync.Mutex
+	ifsc   int // of now
 	fault  Fault
 	dead   bool
 	ifsd   int
@@ -82,13 +83,13 @@ func New(c Config) (*Card, error) {
 	if c.IFSC < 1 || c.IFSC > maxIFS || c.BWI < 0 || c.BWI > 9 || c.CWI < 0 || c.CWI > 15 || len(c.Historical) > 15 {
 		return nil, fmt.Errorf("sim/t1: new card: IFSC %d, BWI %d, CWI %d or %d historical bytes out of range", c.IFSC, c.BWI, c.CWI, len(c.Historical))
 	}
-	card := &Card{app: c.Application, atr: c.ATR, ifsc: c.IFSC, crc: c.CRC, dead: true}
+	card := &Card{app: c.Application, atr: c.ATR, most: c.IFSC, crc: c.CRC, dead: true}
 	if c.ATR == nil {
 		card.atr = answerToReset(c)
 		return card, nil
 	}
 	var err error
-	if card.ifsc, card.crc, err = readATR(c.ATR); err != nil {
+	if card.most, card.crc, err = readATR(c.ATR); err != nil {
 		return nil, fmt.Errorf("sim/t1: new card: %w", err)
 	}
 	return card, nil
@@ -113,7 +114,7 @@ func (c *Card) Reset() []byte {
 
 // begin is the state after reset and after resynchronisation.
 func (c *Card) begin() {
-	c.ifsd, c.ns, c.nr = firstIFSD, 0, 0
+	c.ifsc, c.ifsd, c.ns, c.nr = c.most, firstIFSD, 0, 0
 	c.in, c.out, c.last, c.lastI, c.asked, c.after = nil, nil, nil, nil, nil, nil
 }
 
