@@ -1,0 +1,297 @@
+package abecs
+
+import (
+	"context"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"posd/device"
+	"posd/emv"
+	"posd/emv/dukpt"
+)
+
+// Times of the application. Abecs 2.20, 6.5.
+const (
+	keyTime     = time.Minute // without a key during PIN entry
+	antennaTime = 2 * time.Minute
+)
+
+// maxQueue bounds what waits to be written; a driver that does not read loses it.
+const maxQueue = 64
+
+// Card is a card as the pad sees it. The pad calls one card from one goroutine at a time.
+type Card interface {
+	// Reset resets the card and returns its answer to reset; nil is a mute card. At the
+	// antenna it is the answer that the pad makes up.
+	Reset() []byte
+	// Exchange takes a command APDU and returns data and status word; nil is a card that
+	// died. A card may leave 61xx and 6Cxx to the reader.
+	Exchange(apdu []byte) []byte
+}
+
+// Entry is what a cardholder sees when a PIN is asked for.
+type Entry struct {
+	PAN    emv.PAN // a real pad does not show it; a virtual cardholder knows the card by it
+	Prompt string  // two lines, with a line feed between
+}
+
+// Config is a pad. Nothing in it is required.
+type Config struct {
+	// MasterKeys are TDES keys of 16 bytes for PINs, by slot 0 to 99.
+	MasterKeys map[int][]byte
+	// Cardholder, where set, is called when an entry begins and returns the keys to press, as
+	// for Press; an empty string presses none. It must not call the Pad.
+	Cardholder func(Entry) string
+	// Random makes session keys; without it the pad does not do secure communication.
+	Random io.Reader
+	// NoAntenna makes a pad without contactless reader.
+	NoAntenna bool
+	// Notifies are sent (NTM) when a command begins to wait for somebody.
+	Notifies []string
+}
+
+// Fault is a way to misbehave.
+type Fault uint8
+
+const (
+	None        Fault = iota
+	Silent            // reads, and answers nothing
+	GarbledOnce       // the next packet has a wrong CRC
+	Garbled           // every packet has one
+	NAKs              // every packet is answered by NAK
+	NoEOT             // CAN is obeyed and not answered
+	LateAnswer        // each response comes LateBy after its time
+	Strays            // each response comes after one to another command
+)
+
+// LateBy is how late a response is with LateAnswer: after a driver has given up.
+const LateBy = 5 * time.Minute
+
+// Pad is a PIN pad. Its methods may be called from any goroutine.
+type Pad struct {
+	config Config
+	out    chan []byte
+
+	mu      sync.Mutex
+	in      input
+	last    []byte // the response, for NAK
+	waiting *waiting
+	session cipher.Block
+	shown   string
+	fault   Fault
+	dukpt   map[int]*dukpt.Device
+	chip    socket
+	antenna socket
+	parked  bool
+}
+
+// waiting is a command that waits for somebody.
+type waiting struct {
+	timer *time.Timer
+	check func() bool    // the world has changed: is it over?
+	key   func(key byte) // a key was pressed; nil where keys do nothing
+	end   func()         // what there is to wipe; may be nil
+}
+
+// New checks the keys and makes a pad.
+func New(config Config) (*Pad, error) {
+	for slot, key := range config.MasterKeys {
+		if slot < 0 || slot > 99 || len(key) != 16 {
+			return nil, fmt.Errorf("sim/abecs: new: key of %d bytes in slot %d: 16 in 0 to 99 wanted", len(key), slot)
+		}
+	}
+	return &Pad{config: config, out: make(chan []byte, maxQueue), dukpt: map[int]*dukpt.Device{}}, nil
+}
+
+// Run speaks on the port until ctx ends (nil) or the port fails. It closes nothing.
+func (p *Pad) Run(ctx context.Context, port device.Port) error {
+	g, run := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
+		_ = port.SetReadDeadline(time.Unix(1, 0))
+		_ = port.SetWriteDeadline(time.Unix(1, 0))
+	})
+	defer stop()
+	defer p.reset()
+	g.Go(func() error { return p.read(port) })
+	g.Go(func() error { return p.write(run, port) })
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("sim/abecs: %w", err)
+	}
+	return nil
+}
+
+func (p *Pad) read(port device.Port) error {
+	b := make([]byte, 512)
+	for {
+		n, err := port.Read(b)
+		p.mu.Lock()
+		for _, c := range b[:n] {
+			p.take(c)
+		}
+		p.mu.Unlock()
+		clear(b[:n])
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+	}
+}
+
+func (p *Pad) write(ctx context.Context, port device.Port) error {
+	for {
+		select {
+		case b := <-p.out:
+			if _, err := port.Write(b); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// reset ends what is going on, as taking the power away does.
+func (p *Pad) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.abort()
+	if p.in.timer != nil {
+		p.in.timer.Stop()
+	}
+	p.in, p.last, p.session, p.shown = input{}, nil, nil, ""
+	p.chip.powered, p.antenna.powered = false, false
+}
+
+// Restart is a pad that loses its power for a moment.
+func (p *Pad) Restart() { p.reset() }
+
+// Inject puts an initial TDES DUKPT key for PINs into a slot 0 to 99.
+func (p *Pad) Inject(slot int, initial dukpt.Key, ksn dukpt.KSN) error {
+	if slot < 0 || slot > 99 {
+		return fmt.Errorf("sim/abecs: inject: slot %d, 0 to 99 wanted", slot)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dukpt[slot] = dukpt.NewDevice(initial, ksn)
+	return nil
+}
+
+// Misbehave does so until it is told otherwise.
+func (p *Pad) Misbehave(f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = f
+}
+
+// Display is what the display shows, lines parted by line feeds. PIN digits are stars.
+func (p *Pad) Display() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shown
+}
+
+// Parked tells that the last word was CLO.
+func (p *Pad) Parked() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.parked
+}
+
+// Waiting tells whether a command waits for somebody.
+func (p *Pad) Waiting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting != nil
+}
+
+// Insert puts a card into the chip slot, in the place of any other.
+func (p *Pad) Insert(card Card) { p.place(&p.chip, card) }
+
+// Remove pulls the card out of the chip slot.
+func (p *Pad) Remove() { p.place(&p.chip, nil) }
+
+// Tap holds cards to the antenna; none takes them away.
+func (p *Pad) Tap(cards ...Card) {
+	var first Card
+	if len(cards) > 0 {
+		first = cards[0]
+	}
+	p.place(&p.antenna, first)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.antenna.several = len(cards) > 1
+}
+
+func (p *Pad) place(s *socket, card Card) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*s = socket{card: card}
+	if w := p.waiting; w != nil && w.check() {
+		p.finish(w)
+	}
+}
+
+// errKeys is the cause of a refusal by Press.
+var errKeys = errors.New("keys are digits, E, C and X")
+
+// Press presses keys one after the other: digits, E for enter, C for clear, X for cancel.
+func (p *Pad) Press(keys string) error {
+	for i := range len(keys) {
+		if c := keys[i]; (c < '0' || c > '9') && c != 'E' && c != 'C' && c != 'X' {
+			return fmt.Errorf("sim/abecs: key %d: %w", i+1, errKeys)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range len(keys) {
+		if w := p.waiting; w != nil && w.key != nil {
+			w.key(keys[i])
+		}
+	}
+	return nil
+}
+
+// wait has a command wait, after its notifications. The caller has the lock.
+func (p *Pad) wait(w *waiting, limit time.Duration, late func()) {
+	for _, text := range p.config.Notifies {
+		p.transmitLast(encode(p.sealed(fmt.Appendf(nil, "NTM000%03d%-32.32s", 32, text))))
+	}
+	p.waiting = w
+	if limit == 0 {
+		return
+	}
+	w.timer = time.AfterFunc(limit, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.waiting == w {
+			p.finish(w)
+			late()
+		}
+	})
+}
+
+// finish forgets a command that waits.
+func (p *Pad) finish(w *waiting) {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	if w.end != nil {
+		w.end()
+	}
+	if p.waiting == w {
+		p.waiting = nil
+	}
+}
+
+// abort ends a command that waits, without a response. Abecs 2.20, 2.2.2.3.
+func (p *Pad) abort() {
+	if p.waiting != nil {
+		p.finish(p.waiting)
+		p.shown = ""
+	}
+}
