@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,15 @@ var telephone = [][]keypad.Key{
 type foil struct {
 	keypad.Matrix
 	rows []*gpio.Memory
+	mu   sync.Mutex
 	down [][2]int // row, column
+}
+
+// press sets the keys that are down.
+func (f *foil) press(keys ...[2]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down = keys
 }
 
 func newFoil() *foil {
@@ -52,6 +61,8 @@ type column struct {
 }
 
 func (c column) Read() pin.Level {
+	c.foil.mu.Lock()
+	defer c.foil.mu.Unlock()
 	rows, columns := map[int]bool{}, map[int]bool{c.c: true}
 	for range c.foil.down { // as far as current finds its way
 		for _, k := range c.foil.down {
@@ -152,13 +163,14 @@ func TestMatrix(t *testing.T) {
 			f := newFoil()
 			got := typed(t, f, func() {
 				row.do(f, func(d time.Duration, keys ...keypad.Key) {
-					f.down = nil
+					var down [][2]int
 					for _, k := range keys {
-						f.down = append(f.down, at[k])
+						down = append(down, at[k])
 					}
+					f.press(down...)
 					<-time.After(d)
 				})
-				f.down = nil
+				f.press()
 			})
 			if string(got) != row.want {
 				t.Errorf("%s: got %q, want %q", row.name, string(got), row.want)
@@ -176,7 +188,7 @@ func TestMatrix(t *testing.T) {
 func TestAKeyThatHangsAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFoil()
-		f.down = [][2]int{{1, 1}}
+		f.press([2]int{1, 1})
 		if got := typed(t, f, func() { <-time.After(time.Second) }); len(got) != 0 {
 			t.Errorf("got %q", string(got))
 		}
