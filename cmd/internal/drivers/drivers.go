@@ -103,19 +103,10 @@ func (t Table[T]) Open(ctx context.Context, url string) (Opened[T], error) {
 // error.
 type attach[T any] func(ctx context.Context, port device.Port) (Opened[T], error)
 
-// onLine is a device on a serial line. read reads the driver's own parameters.
+// onLine is a device on a serial line of its own. read reads the driver's own parameters.
 func onLine[T io.Closer](d Driver[T], line serial.Config, read func(params) (attach[T], error)) Driver[T] {
-	d.Line = lineWords(line)
-	d.prepare = func(text string) (func(context.Context) (Opened[T], error), error) {
-		url, err := serial.ParseURL(text, line, names(d.Params)...)
-		if err != nil {
-			return nil, err
-		}
-		p := params{d.Params, url.Params, url.Config}
+	return byLine(d, line, func(p params) (func(context.Context) (Opened[T], error), error) {
 		attach, err := read(p)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q: %w", url.Scheme, text, err)
-		}
 		return func(ctx context.Context) (Opened[T], error) {
 			port, err := serial.Open(p.line)
 			if err != nil {
@@ -126,7 +117,23 @@ func onLine[T io.Closer](d Driver[T], line serial.Config, read func(params) (att
 				_ = port.Close() // the driver's error is the one that says something
 			}
 			return o, err
-		}, nil
+		}, err
+	})
+}
+
+// byLine is a device whose URL names a serial line, which read's result opens itself.
+func byLine[T io.Closer](d Driver[T], line serial.Config, read func(params) (func(context.Context) (Opened[T], error), error)) Driver[T] {
+	d.Line = lineWords(line)
+	d.prepare = func(text string) (func(context.Context) (Opened[T], error), error) {
+		url, err := serial.ParseURL(text, line, names(d.Params)...)
+		if err != nil {
+			return nil, err
+		}
+		open, err := read(params{d.Params, url.Params, url.Config})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q: %w", url.Scheme, text, err)
+		}
+		return open, nil
 	}
 	return d
 }

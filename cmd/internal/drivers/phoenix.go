@@ -60,7 +60,7 @@ func openContactPins(c contactPins) (openPins, error) {
 	return openPins{lines[0], lines[1], lines[2], closeAll}, nil
 }
 
-func (s *Set) phoenixReader() Driver[device.Reader] {
+func phoenixReader() Driver[device.Reader] {
 	d := Driver[device.Reader]{
 		Words: "dev.phoenix", Example: "phoenix:///dev/ttyS2?chip=gpiochip0&power=4&reset=5&present=6",
 		Params: []Param{
@@ -79,7 +79,7 @@ func (s *Set) phoenixReader() Driver[device.Reader] {
 		where, err1 := readPins(p)
 		config, err2 := phoenixConfig(p)
 		return func(_ context.Context, port device.Port) (Opened[device.Reader], error) {
-			return s.openPhoenix(port, where, config)
+			return openPhoenix(port, where, config)
 		}, errors.Join(err1, err2)
 	})
 }
@@ -128,8 +128,8 @@ type wired struct {
 func (w wired) Close() error { return errors.Join(w.Reader.Close(), w.lines()) }
 
 // openPhoenix has nobody to ask what it is: the circuit has no firmware.
-func (s *Set) openPhoenix(port device.Port, where contactPins, config phoenix.Config) (o Opened[device.Reader], err error) {
-	lines, err := s.pins(where)
+func openPhoenix(port device.Port, where contactPins, config phoenix.Config) (o Opened[device.Reader], err error) {
+	lines, err := openContactPins(where)
 	if err != nil {
 		return o, err
 	}

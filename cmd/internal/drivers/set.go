@@ -7,22 +7,23 @@ import (
 // Set is the drivers of the tree, and what is open of boxes that are several devices at
 // once. Two Sets do not know of each other. Its methods may be called by any goroutine.
 type Set struct {
-	pins func(c contactPins) (openPins, error)
+	abecs boxes[parked]
 }
 
 // New makes a Set with nothing open.
-func New() *Set { return &Set{pins: openContactPins} }
+func New() *Set { return &Set{} }
 
 // Readers are the card readers.
 func (s *Set) Readers() Table[device.Reader] {
 	return Table[device.Reader]{
-		"ccid": ccidReader(), "phoenix": s.phoenixReader(), "pn532": pn532Reader(), "vpcd": vpcdReader(),
+		"abecs": s.abecsReader(),
+		"ccid":  ccidReader(), "phoenix": phoenixReader(), "pn532": pn532Reader(), "vpcd": vpcdReader(),
 	}
 }
 
 // PINPads are the PIN pads.
 func (s *Set) PINPads() Table[device.PINPad] {
-	return Table[device.PINPad]{"vfpad": vfpadPINPad()}
+	return Table[device.PINPad]{"abecs": s.abecsPINPad(), "vfpad": vfpadPINPad()}
 }
 
 // Printers are the printers.

@@ -60,6 +60,7 @@ type Rig struct {
 	Agent   *Agent
 
 	keyBlock string
+	loaded   bool // the key was loaded once
 	cables   map[string]*cable
 	decks    map[string]*card.Card
 	stop     context.CancelFunc
@@ -249,13 +250,21 @@ func (r *Rig) Boot(ctx context.Context, env ...string) error {
 	if err := r.Agent.Await(ctx, "recovered"); err != nil {
 		return err
 	}
-	if r.keyBlock != "" {
-		if _, err := r.Client().LoadKey(ctx, r.keyBlock); err != nil {
-			return fmt.Errorf("rig: load the master key: %w; the agent's log:\n%s", err, r.Agent.Log())
+	if !r.loaded {
+		if err := r.LoadKey(ctx); err != nil {
+			return err
 		}
-		r.keyBlock = ""
 	}
 	return r.Agent.Await(ctx, "signed on")
+}
+
+// LoadKey loads the master key into agent and PIN pad, as a technician would.
+func (r *Rig) LoadKey(ctx context.Context) error {
+	if _, err := r.Client().LoadKey(ctx, r.keyBlock); err != nil {
+		return fmt.Errorf("rig: load the master key: %w; the agent's log:\n%s", err, r.Agent.Log())
+	}
+	r.loaded = true
+	return nil
 }
 
 // Launch starts the agent and does not wait.
