@@ -163,6 +163,15 @@ func (agent) LoadKey(_ context.Context, block string) (string, error) {
 	return "D5D44F", nil
 }
 
+func (agent) Enrol(_ context.Context, a, b control.Technician) error { return nil }
+
+func (agent) Unlock(_ context.Context, a, b control.Technician) error {
+	if a.Password != "open sesame" {
+		return fmt.Errorf("wrong name or password: %w", control.ErrLocked)
+	}
+	return nil
+}
+
 func (agent) Resolve(_ context.Context, id, operator, reason string) error {
 	if id != "000001/000041" {
 		return fmt.Errorf("posd: resolve %s: %w", id, control.ErrNoPayment)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,11 +18,13 @@ import (
 
 	"posd/cmd/internal/drivers"
 	"posd/device"
+	"posd/device/gpio"
 	"posd/emv/kernel"
 	"posd/emv/payment"
 	"posd/store"
 	"posd/store/journal"
 	"posd/store/keys"
+	"posd/store/tamper"
 	"posd/transport/acquirer"
 	"posd/transport/control"
 	"posd/transport/iso8583"
@@ -47,6 +50,7 @@ type agent struct {
 	mount   []store.Finding // read once: mount options do not change under a running agent
 	journal *journal.Journal
 	keys    *keys.Keys
+	latch   *tamper.Latch
 	link    *acquirer.Link
 	batch   atomic.Uint32 // field 60.2 of management messages
 	skew    atomic.Int64  // the host's clock less ours, in seconds, at the last sign-on
@@ -57,6 +61,10 @@ type agent struct {
 	face    *face
 	till    *till
 	control *control.Server
+	housing *gpio.Tamper // nil where the terminal has no switch
+
+	unlocked   chan struct{} // closed when technicians unlock a terminal that started locked
+	unlockOnce sync.Once
 }
 
 // newAgent opens the store and builds the rest. Devices are opened by the till, the
@@ -71,7 +79,8 @@ func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
 		return nil, err
 	}
 	a.devices()
-	for _, build := range []func() error{a.buildLink, a.buildTill, a.buildControl} {
+	look := func() error { return a.openSwitch(ctx) }
+	for _, build := range []func() error{a.openLatch, look, a.buildLink, a.buildTill, a.buildControl} {
 		if err := build(); err != nil {
 			return nil, errors.Join(err, a.db.Close())
 		}
@@ -219,7 +228,8 @@ func (a *agent) tend(ctx context.Context) {
 func (a *agent) Run(ctx context.Context) error {
 	a.world.log.Info("started", "version", version(), "terminal", a.cfg.Terminal.ID.Text, "socket", a.cfg.Control.Socket.Text)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.link.Run(ctx) })
+	group.Go(func() error { return a.runLink(ctx) })
+	group.Go(func() error { return a.watchHousing(ctx) })
 	group.Go(func() error { return a.till.Run(ctx) })
 	group.Go(func() error { return a.control.Run(ctx) })
 	err := group.Wait()

@@ -29,6 +29,7 @@ func (b backend) Snapshot(ctx context.Context) control.Snapshot {
 		Devices: []control.Device{a.reader.snapshot(), a.pad.snapshot(), a.printer.snapshot()},
 		Doing:   a.face.now(),
 		Process: processSnapshot(),
+		Housing: a.housingSnapshot(),
 	}
 	a.storeSnapshot(ctx, &s)
 	s.Findings = a.findings(&s)
@@ -43,7 +44,7 @@ func ready(s *control.Snapshot) bool {
 			return false
 		}
 	}
-	return s.Link.State == "up"
+	return s.Link.State == "up" && !s.Housing.Locked
 }
 
 // Journal lists payments, newest first.
@@ -74,6 +75,9 @@ func (b backend) Receipt(ctx context.Context, id string) (string, error) {
 
 // Pay runs one sale on the till.
 func (b backend) Pay(ctx context.Context, req control.PayRequest) (control.PayResult, error) {
+	if err := b.a.locked(); err != nil {
+		return control.PayResult{}, err
+	}
 	amount, err := emv.ParseAmount(req.Amount, b.a.cfg.currency())
 	if err != nil {
 		return control.PayResult{}, fmt.Errorf("%w: %w", control.ErrInvalid, err)
@@ -128,6 +132,9 @@ func (b backend) result(res payment.Result, order payment.Order, lang text.Lang)
 
 // LoadKey loads the terminal master key into the agent's key store and the PIN pad.
 func (b backend) LoadKey(ctx context.Context, block string) (string, error) {
+	if err := b.a.locked(); err != nil {
+		return "", err
+	}
 	var kcv string
 	var loadErr error
 	err := b.a.till.do(ctx, func(ctx context.Context) { kcv, loadErr = b.a.loadKey(ctx, block) })

@@ -57,6 +57,7 @@ type DevicesConfig struct {
 	Reader  Value `yaml:"reader"`
 	PINPad  Value `yaml:"pinpad"`
 	Printer Value `yaml:"printer"`
+	Tamper  Value `yaml:"tamper"` // the housing's switch: CHIP/OFFSET[,low][,debounce=5ms]; default none:
 	Insert  Value `yaml:"insert_timeout"`
 	Eject   Value `yaml:"eject_timeout"`
 }

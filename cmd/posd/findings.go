@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"posd/store/keys"
 	"posd/transport/control"
@@ -71,6 +72,9 @@ func (a *agent) findings(s *control.Snapshot) []control.Finding {
 	}
 	if n, limit := a.journal.Count(); n >= limit {
 		out = append(out, control.JournalFull.With(fmt.Sprintf("%d of %d payments", n, limit)))
+	}
+	if h := s.Housing; h.Locked {
+		out = append(out, control.Tampered.With(fmt.Sprintf("%s, %s", h.Source, h.Since.Format(time.DateTime))))
 	}
 	out = append(out, deviceFindings(s.Devices)...)
 	out = append(out, a.keyFindings(s)...)

@@ -45,7 +45,25 @@ func TestMain(m *testing.M) {
 type desk struct {
 	*rig.Rig
 	dir        string
-	agent, log bytes.Buffer
+	agent, log notes
+}
+
+// notes is a log that is read while it is written.
+type notes struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (n *notes) Write(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(b)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
 }
 
 func newDesk(t *testing.T, ctx context.Context) *desk {
@@ -186,7 +204,7 @@ func (d *desk) holdsNoSecret(t *testing.T) {
 	pan := profile.PAN.Reveal()
 	track := profile.Applications[0].Track2.Reveal()
 	places := map[string][]byte{
-		"agent's log": d.agent.Bytes(), "host's log": d.log.Bytes(), "store": store,
+		"agent's log": []byte(d.agent.String()), "host's log": []byte(d.log.String()), "store": store,
 		"paper": []byte(strings.Join(d.Paper(), "\n")),
 	}
 	for name, content := range places {

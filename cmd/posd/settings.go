@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"posd/cmd/internal/drivers"
+	"posd/device/gpio"
 	"posd/emv"
 	"posd/emv/kernel"
 	"posd/emv/oda"
@@ -77,6 +79,11 @@ func (cfg *Config) checkDevices(c *complaints) {
 			if err := d.check(d.url.Text); err != nil {
 				c.add(d.url.Line, "%s: %v", d.name, err)
 			}
+		}
+	}
+	if spec := cfg.Devices.Tamper; spec.Set && spec.Text != drivers.None {
+		if _, err := gpio.ParseSpec(spec.Text); err != nil {
+			c.add(spec.Line, "devices.tamper: %v", err)
 		}
 	}
 	cfg.insertTimeout(c)

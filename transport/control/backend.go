@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Backend is the agent behind the socket. Its methods are called from several
@@ -12,6 +13,7 @@ import (
 type Backend interface {
 	Viewer
 	Operator
+	Locksmith
 }
 
 // Viewer looks and changes nothing.
@@ -38,6 +40,30 @@ type Operator interface {
 	Resolve(ctx context.Context, id, operator, reason string) error
 }
 
+// Locksmith is for technicians, two of them at a time.
+type Locksmith interface {
+	// Enrol makes the first two technicians known.
+	Enrol(ctx context.Context, a, b Technician) error
+	// Unlock takes back a terminal that was locked because its housing was opened. Its
+	// keys are gone all the same.
+	Unlock(ctx context.Context, a, b Technician) error
+}
+
+// Technician is what a technician types. It prints without the password.
+type Technician struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+// String is the name.
+func (t Technician) String() string { return t.Name }
+
+// GoString is the name.
+func (t Technician) GoString() string { return t.Name }
+
+// Format is the name, in every verb.
+func (t Technician) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.Name) }
+
 // MaxJournal is the most entries that one request may ask for.
 const MaxJournal = 1000
 
@@ -45,6 +71,8 @@ const MaxJournal = 1000
 var (
 	// ErrBusy says that a payment is under way.
 	ErrBusy = errors.New("a payment is under way")
+	// ErrLocked says that the housing was opened: no payments until two technicians unlock.
+	ErrLocked = errors.New("the terminal is locked")
 	// ErrNotReady says that the agent cannot take payments now; its findings say why.
 	ErrNotReady = errors.New("not ready for payments")
 	// ErrNoPayment says that the journal has no such payment.
@@ -67,6 +95,7 @@ var codes = [...]struct {
 }{
 	{"busy", ErrBusy},
 	{"not-ready", ErrNotReady},
+	{"locked", ErrLocked},
 	{"no-payment", ErrNoPayment},
 	{"invalid", ErrInvalid},
 }

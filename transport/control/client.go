@@ -71,6 +71,16 @@ func (c *Client) Resolve(ctx context.Context, id, operator, reason string) error
 	return c.ask(ctx, opWithin, request{Op: "resolve", ID: id, Operator: operator, Reason: reason}, nil)
 }
 
+// Enrol makes the first two technicians known.
+func (c *Client) Enrol(ctx context.Context, a, b Technician) error {
+	return c.ask(ctx, opWithin, request{Op: "enrol", Technicians: []Technician{a, b}}, nil)
+}
+
+// Unlock takes back a terminal that was locked because its housing was opened.
+func (c *Client) Unlock(ctx context.Context, a, b Technician) error {
+	return c.ask(ctx, opWithin, request{Op: "unlock", Technicians: []Technician{a, b}}, nil)
+}
+
 // ask sends one request and reads its answer into out. within bounds the answer; 0
 // leaves it to ctx.
 func (c *Client) ask(ctx context.Context, within time.Duration, req request, out any) error {

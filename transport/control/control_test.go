@@ -48,6 +48,16 @@ func (f *fake) Resolve(_ context.Context, id, operator, reason string) error {
 	return f.err
 }
 
+func (f *fake) Enrol(_ context.Context, a, b Technician) error {
+	f.resolved = [3]string{"enrol", a.Name + a.Password, b.Name + b.Password}
+	return f.err
+}
+
+func (f *fake) Unlock(_ context.Context, a, b Technician) error {
+	f.resolved = [3]string{"unlock", a.Name + a.Password, b.Name + b.Password}
+	return f.err
+}
+
 func (f *fake) Pay(ctx context.Context, req PayRequest) (PayResult, error) {
 	if f.began != nil {
 		close(f.began)
@@ -372,4 +382,34 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("our own answer: %v", err)
 		}
 	})
+}
+
+// Two technicians go through the socket, and their passwords into no printed form.
+func TestTechnicians(t *testing.T) {
+	agent := &fake{}
+	client, _ := serve(t, agent)
+	a, b := Technician{"li", "secret-a1"}, Technician{"wang", "secret-b2"}
+	if err := client.Enrol(t.Context(), a, b); err != nil || agent.resolved != [3]string{"enrol", "lisecret-a1", "wangsecret-b2"} {
+		t.Errorf("enrol: %v, %v", err, agent.resolved)
+	}
+	if err := client.Unlock(t.Context(), a, b); err != nil || agent.resolved[0] != "unlock" {
+		t.Errorf("unlock: %v, %v", err, agent.resolved)
+	}
+	agent.err = ErrLocked
+	if err := client.Unlock(t.Context(), a, b); !errors.Is(err, ErrLocked) {
+		t.Errorf("got %v, want locked", err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		if out := fmt.Sprintf(verb, a); strings.Contains(out, "secret") || strings.Contains(out, "7365637265") {
+			t.Errorf("%s shows the password", verb)
+		}
+	}
+}
+
+func TestOneTechnicianIsNotEnough(t *testing.T) {
+	s := &Server{cfg: Config{Backend: &fake{}, Log: quiet()}}
+	line := s.handle(t.Context(), []byte(`{"op":"unlock","technicians":[{"name":"li","password":"x"}]}`))
+	if !strings.Contains(string(line), "2 wanted") {
+		t.Errorf("got %s", line)
+	}
 }

@@ -28,6 +28,7 @@ const (
 	StoreMount    Code = "store-mount"
 	StoreSpace    Code = "store-space"
 	JournalFull   Code = "journal-full"
+	Tampered      Code = "tampered"
 	ReaderFailed  Code = "reader-failed"
 	PINPadFailed  Code = "pinpad-failed"
 	PrinterFailed Code = "printer-failed"
@@ -64,12 +65,13 @@ func Catalogue() []Definition {
 		{StoreMount, Warning, []Code{StoreFailed}},
 		{StoreSpace, Warning, []Code{StoreFailed}},
 		{JournalFull, Error, []Code{StoreFailed}},
+		{Tampered, Error, nil},
 		{ReaderFailed, Error, nil},
 		{PINPadFailed, Error, nil},
 		{PrinterFailed, Warning, nil},
 		{PaperOut, Warning, []Code{PrinterFailed}},
-		{NoMasterKey, Error, []Code{PINPadFailed, StoreFailed}},
-		{LinkDown, Error, nil},
+		{NoMasterKey, Error, []Code{Tampered, PINPadFailed, StoreFailed}},
+		{LinkDown, Error, []Code{Tampered}},
 		{NotSignedOn, Error, []Code{LinkDown, NoMasterKey}},
 		{ReversalOwed, Warning, []Code{LinkDown, NotSignedOn}},
 		{ClockSkew, Warning, nil},

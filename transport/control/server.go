@@ -178,8 +178,20 @@ func (s *Server) do(ctx context.Context, req request) (any, error) {
 		return b.LoadKey(ctx, req.Block)
 	case "resolve":
 		return nil, s.resolve(ctx, req)
+	case "enrol":
+		return nil, two(ctx, req, b.Enrol)
+	case "unlock":
+		return nil, two(ctx, req, b.Unlock)
 	}
 	return nil, fmt.Errorf("control: operation %.40q: unknown: %w", req.Op, ErrInvalid)
+}
+
+// two is an operation that wants two technicians.
+func two(ctx context.Context, req request, do func(ctx context.Context, a, b Technician) error) error {
+	if len(req.Technicians) != 2 {
+		return fmt.Errorf("control: %s: %d technicians, 2 wanted: %w", req.Op, len(req.Technicians), ErrInvalid)
+	}
+	return do(ctx, req.Technicians[0], req.Technicians[1])
 }
 
 // pay runs one payment on the life of the agent, not of the connection.

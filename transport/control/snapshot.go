@@ -24,6 +24,16 @@ type Snapshot struct {
 	Findings []Finding `json:"findings"`
 	Ready    bool      `json:"ready"` // a sale can begin
 	Process  Process   `json:"process"`
+	Housing  Housing   `json:"housing"`
+}
+
+// Housing is what the tamper switch has told.
+type Housing struct {
+	Watched  bool      `json:"watched"` // there is a switch
+	Locked   bool      `json:"locked"`
+	Since    time.Time `json:"since"`    // of the lock
+	Source   string    `json:"source"`   // what saw it
+	Enrolled bool      `json:"enrolled"` // technicians are known
 }
 
 // Process is what the agent costs the machine.

@@ -30,6 +30,8 @@ type request struct {
 	Block    string      `json:"block,omitempty"`
 	Operator string      `json:"operator,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
+	// Technicians are two, of the operations that want them.
+	Technicians []Technician `json:"technicians,omitempty"`
 }
 
 // answer is one line to the client: one of its two fields is set.
