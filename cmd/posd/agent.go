@@ -63,8 +63,8 @@ type agent struct {
 	control *control.Server
 	housing *gpio.Tamper // nil where the terminal has no switch
 
-	unlocked   chan struct{} // closed when technicians unlock a terminal that started locked
-	unlockOnce sync.Once
+	talk     chan struct{} // closed when something may go to the host
+	talkOnce sync.Once
 }
 
 // newAgent opens the store and builds the rest. Devices are opened by the till, the
@@ -74,7 +74,7 @@ func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &agent{cfg: cfg, world: w, lang: lang, started: w.now()}
+	a := &agent{cfg: cfg, world: w, lang: lang, started: w.now(), talk: make(chan struct{})}
 	if err := a.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -284,7 +284,9 @@ func (a *agent) loadKey(ctx context.Context, block string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a.link.Kick()
+	if !a.mayTalk() {
+		a.link.Kick() // it runs already, under the old key
+	}
 	return info.KCV, nil
 }
 

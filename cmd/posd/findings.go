@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"time"
 
-	"posd/store/keys"
 	"posd/transport/control"
 )
 
@@ -107,12 +106,8 @@ func deviceFindings(devices []control.Device) []control.Finding {
 }
 
 func (a *agent) keyFindings(s *control.Snapshot) []control.Finding {
-	master := false
-	for _, k := range s.Keys {
-		master = master || k.Name == keys.Master && k.KCV != ""
-	}
 	switch {
-	case !master:
+	case !a.hasMaster():
 		return []control.Finding{control.NoMasterKey.With("load one with posctl keys load")}
 	case s.Link.State == "signing on":
 		return []control.Finding{control.NotSignedOn.With(s.Link.LastError)}

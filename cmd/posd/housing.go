@@ -7,6 +7,7 @@ import (
 
 	"posd/cmd/internal/drivers"
 	"posd/device/gpio"
+	"posd/store/keys"
 	"posd/store/tamper"
 	"posd/transport/control"
 )
@@ -17,7 +18,6 @@ import (
 
 // openLatch reads the latch, before anything else happens.
 func (a *agent) openLatch() (err error) {
-	a.unlocked = make(chan struct{})
 	a.latch, err = tamper.Open(tamper.Config{DB: a.db, Now: a.world.now, Rand: a.world.rand, Erase: a.keys.Erase})
 	return err
 }
@@ -59,18 +59,37 @@ func (a *agent) watchHousing(ctx context.Context) error {
 	return a.housing.Run(ctx)
 }
 
-// runLink runs the line to the host; a terminal that starts locked has none until two
-// technicians unlock it.
+// runLink runs the line to the host from the moment at which there is something to say:
+// the terminal is not locked, and has a master key.
 func (a *agent) runLink(ctx context.Context) error {
-	if a.latch.Tripped() {
-		a.world.log.Error("the terminal is locked: nothing goes to the host")
-		select {
-		case <-a.unlocked:
-		case <-ctx.Done():
-			return nil
+	if !a.mayTalk() {
+		a.world.log.Warn("nothing goes to the host yet", "locked", a.latch.Tripped(), "master_key", a.hasMaster())
+	}
+	select {
+	case <-a.talk:
+		return a.link.Run(ctx)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// mayTalk lets the link run, once, where nothing speaks against it; it tells whether the
+// link was let run by this call.
+func (a *agent) mayTalk() (first bool) {
+	if a.latch.Tripped() || !a.hasMaster() {
+		return false
+	}
+	a.talkOnce.Do(func() { close(a.talk); first = true })
+	return first
+}
+
+func (a *agent) hasMaster() bool {
+	for _, k := range a.keys.KCVs() {
+		if k.Name == keys.Master {
+			return k.KCV != ""
 		}
 	}
-	return a.link.Run(ctx)
+	return false
 }
 
 // locked is why no payment can begin, or nil.
@@ -95,14 +114,10 @@ func (b backend) Enrol(_ context.Context, one, two control.Technician) error {
 
 // Unlock takes the latch back. The keys stay gone: they are loaded again as at first.
 func (b backend) Unlock(_ context.Context, one, two control.Technician) error {
-	was := b.a.latch.Tripped()
 	if err := b.a.latch.Clear(credential(one), credential(two)); err != nil {
 		return invalid(err)
 	}
-	if was {
-		b.a.world.log.Warn("unlocked by two technicians")
-		b.a.unlockOnce.Do(func() { close(b.a.unlocked) })
-	}
+	b.a.world.log.Warn("unlocked by two technicians")
 	return nil
 }
 
