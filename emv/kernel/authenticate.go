@@ -92,7 +92,6 @@ func (s *session) authenticate(ctx context.Context) (Phase, error) {
 	s.auth.failure = err
 	if err != nil {
 		s.tvr |= s.auth.method.failed()
-		s.auth.icc = nil
 	}
 	if errors.Is(err, errData) {
 		s.tvr |= emv.ICCDataMissing

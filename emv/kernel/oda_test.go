@@ -130,8 +130,11 @@ func TestInternalAuthenticate(t *testing.T) {
 		{"noise as signature", "8008 1122334455667788 9000", 0},
 	} {
 		sc := named(t, "dda-keys-1408-1408-1152")
-		r, _ := sc.plays(t, sc.fakeOf().on("0088000004A1B2C3D400", row.answer), nil)
+		f := sc.fakeOf().on("0088000004A1B2C3D400", row.answer)
+		r, _ := sc.plays(t, f, nil)
 		switch {
+		case row.outcome != 0 && len(f.sentWith("80AE")) != 0:
+			t.Errorf("%s: the session went on to GENERATE AC", row.situation)
 		case row.outcome != 0 && r.Outcome != row.outcome:
 			t.Errorf("%s: %v (%s)", row.situation, r.Outcome, r.Why)
 		case row.outcome == 0 && (r.Facts.TVR&emv.DDAFailed == 0 || r.Facts.TSI&emv.ODAPerformed == 0):

@@ -106,6 +106,12 @@ func TestUnknownTagInDOL(t *testing.T) {
 	if got := u.card.sentWith("80AE80")[0]; got != "80AE800007"+"0000"+"77"+"A1B2C3D4"+"00" {
 		t.Errorf("sent %s", got)
 	}
+	u = newSetup(rec)
+	u.cfg.Data[0xDF7F] = []byte{0x11, 0x22} // both have it: the terminal's word counts
+	u.run(t)
+	if got := u.card.sentWith("80AE80")[0]; got != "80AE800007"+"1122"+"00"+"A1B2C3D4"+"00" {
+		t.Errorf("sent %s", got)
+	}
 }
 
 // TestMissingRemainder: point 18, and the first row of the readings on it. A certificate

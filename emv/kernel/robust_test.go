@@ -109,6 +109,9 @@ func sampled(t *testing.T, n int) func() bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if testing.Short() {
+		n *= 8
+	}
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	return func() bool { return r.IntN(n) == 0 }
 }

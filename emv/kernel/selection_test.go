@@ -224,6 +224,9 @@ func TestChoice(t *testing.T) {
 				t.Errorf("%v (%s), offered %d times, selected %s; want %v, %d, %s", r.Outcome, r.Why,
 					len(u.holder.offered), final(u), row.outcome, row.offered, row.selected)
 			}
+			if row.outcome == emv.NotAccepted && r.Facts.AID != nil {
+				t.Errorf("no application was accepted, but the facts name %X", r.Facts.AID)
+			}
 		})
 	}
 }

@@ -194,6 +194,14 @@ func TestIssuerDataGoIntoCDOL2(t *testing.T) {
 	if got := u.card.sentWith("80AE40"); len(got) != 1 || got[0] != "80AE40000C01020304050607083030303000" {
 		t.Errorf("sent %q", got)
 	}
+	for _, wrong := range []string{"910701020304050607", "91110102030405060708090A0B0C0D0E0F1011"} {
+		u := newSetup(rec)
+		u.issuer.answer.ICC = answer55(wrong)
+		u.run(t)
+		if got := u.card.sentWith("80AE40"); len(got) != 1 || got[0] != "80AE40000C00000000000000000000303000" {
+			t.Errorf("%s: sent %q", wrong, got)
+		}
+	}
 }
 
 // TestScripts: point 41.

@@ -182,6 +182,7 @@ func TestIssuerCertificateChecks(t *testing.T) {
 		{"issuer identifier with a hole", func(c *chain) { c.issuerCert[4] = 0xF0 }, true, ErrIssuerID, ""},
 		{"expired last month", func(c *chain) { c.issuerCert[6] = 0x10 }, true, ErrExpired, "expiry date 10/26"},
 		{"expired last year", func(c *chain) { c.issuerCert[7] = 0x25 }, true, ErrExpired, "12/25"},
+		{"expired in 1950", func(c *chain) { c.issuerCert[7] = 0x50 }, true, ErrExpired, "12/50"},
 		{"expired in 1999", func(c *chain) { c.issuerCert[7] = 0x99 }, true, ErrExpired, "12/99"},
 		{"key length nought", func(c *chain) { c.issuerCert[13] = 0 }, true, ErrLength, "key length 0"},
 		{"key length beyond 248", func(c *chain) { c.issuerCert[13] = 249 }, true, ErrLength, "key length 249"},
