@@ -29,7 +29,8 @@ func (t *tool) command() *cobra.Command {
 	flags.String("lang", t.lang.String(), t.word("cli.flag_lang"))
 	flags.BoolP("help", "h", false, t.word("cli.flag_help"))
 	root.AddCommand(t.statusCommand(), t.payCommand(), t.journalCommand(), t.receiptCommand(),
-		t.keysCommand(), t.resolveCommand(), t.diagCommand(), t.manCommand())
+		t.keysCommand(), t.resolveCommand(), t.enrolCommand(), t.unlockCommand(), t.diagCommand(), t.emvCommand(),
+		t.manCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

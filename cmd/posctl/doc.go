@@ -8,6 +8,8 @@
 //	posctl keys list | load BLOCK|-  key check values; load a master key
 //	posctl resolve ID --reason …     end an owed reversal by an operator's word
 //	posctl diag                      the diagnostic screen
+//	posctl emv decode HEX|-          what EMV bytes mean, in words
+//	posctl emv replay FILE…          the kernel on recorded card sessions
 //	posctl man DIR                   manual pages; posctl completion SHELL
 //
 // Exit status: 0 done (payment approved), 1 error, 2 wrong usage, 3 payment declined,

@@ -72,7 +72,7 @@ type Step struct {
 	Phase, Outcome string
 	TVR            *emv.TVR // nil where it was not recorded
 	TSI            *emv.TSI
-	Sent           []string // commands, hexadecimal in capitals
+	Sent           []string // commands, hexadecimal in capitals; nil where they were not recorded
 }
 
 // Verdict is what those who compared the kernels of the recording found.

@@ -23,6 +23,9 @@ func (r *rawScenario) readSteps(s *Scenario) (err error) {
 		if step.TSI, err = tsiOf(field+".tsi", raw.TSI); err != nil {
 			return err
 		}
+		if raw.Sent != nil {
+			step.Sent = []string{}
+		}
 		for j, sent := range raw.Sent {
 			b, err := bytesOf(fmt.Sprintf("%s.sent[%d]", field, j), sent, 4, 261)
 			if err != nil {
