@@ -59,7 +59,9 @@
 // A packet has 5 s in all from SYN, where the specification gives each byte 2 s. A pad that does
 // not answer with ACK is not asked again, for it may be doing the command (it could be GENERATE
 // AC); the next call begins with CAN. After EOT 50 ms of silence are waited for, since an answer
-// that crossed CAN may have a byte like EOT in it. A pad that says that it knows no session
+// that crossed CAN may have a byte like EOT in it. Answers have no number: what has come in
+// before a command, until the line is silent for 1 ms, is thrown away, so that an answer that
+// came twice is not taken for the next one. A pad that says that it knows no session
 // (003, 009) has done nothing: it is opened again and asked again, once.
 //
 // With [Config.Key] everything but OPN, and the answer to CLO, is enciphered (secure

@@ -16,6 +16,7 @@ const (
 	packetTime = 5 * time.Second // for the rest of a packet; a full one takes 2 s at 19200 baud
 	silence    = 500 * time.Millisecond
 	settleTime = 50 * time.Millisecond // a pause that no byte of a packet makes
+	staleTime  = time.Millisecond      // the same, where the line should be silent anyway
 	maxStrays  = 8                     // answers to something else, while one is waited for
 	maxNotes   = 64                    // notifications of one command
 	maxNoise   = 8 * 1024              // bytes outside of packets

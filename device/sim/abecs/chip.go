@@ -11,7 +11,8 @@ type socket struct {
 	card      Card
 	several   bool // cards at the antenna
 	powered   bool
-	generated int // GENERATE AC since the card was inserted
+	t0        bool // the card is bound to T=0, or offers it first
+	generated int  // GENERATE AC since the card was inserted
 }
 
 // insGenerateAC is counted: a third one is taken for an attack. Abecs 2.20, 6.3.5.
@@ -84,7 +85,7 @@ func (p *Pad) powerOn(s *socket) ([]byte, int) {
 	if atr == nil {
 		return nil, stDumbCard
 	}
-	s.powered = true
+	s.powered, s.t0 = true, offersT0(atr)
 	return atr, stOK
 }
 
@@ -104,7 +105,7 @@ func (p *Pad) exchange(s *socket, apdu []byte) ([]byte, int) {
 		}
 		s.generated++
 	}
-	answer := s.card.Exchange(apdu)
+	answer := p.ask(s, apdu)
 	switch {
 	case answer != nil:
 		return answer, stOK
@@ -113,4 +114,34 @@ func (p *Pad) exchange(s *socket, apdu []byte) ([]byte, int) {
 		return nil, stAntennaError
 	}
 	return nil, stDumbCard
+}
+
+// ask takes an APDU to the card as the slot does: by a TPDU in the chip slot with T=0.
+func (p *Pad) ask(s *socket, apdu []byte) []byte {
+	card, speaks := s.card.(TPDUs)
+	if s != &p.chip || !s.t0 || !speaks {
+		return s.card.Exchange(apdu)
+	}
+	switch n := len(apdu); {
+	case n == 4: // case 1
+		apdu = append(append([]byte(nil), apdu...), 0)
+	case n > 5 && n == 6+int(apdu[4]): // case 4: Le waits for GET RESPONSE
+		apdu = apdu[:n-1]
+	}
+	return card.Transmit(append([]byte(nil), apdu...))
+}
+
+// offersT0 tells whether the first protocol of an answer to reset is T=0: that of TD1, and T=0
+// where there is none. ISO/IEC 7816-3, 8.2.3.
+func offersT0(atr []byte) bool {
+	if len(atr) < 2 || atr[1]&0x80 == 0 {
+		return true
+	}
+	at := 1
+	for bit := byte(0x10); bit != 0; bit <<= 1 {
+		if atr[1]&bit != 0 {
+			at++
+		}
+	}
+	return at < len(atr) && atr[at]&0x0F == 0
 }

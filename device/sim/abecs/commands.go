@@ -112,6 +112,8 @@ func (p *Pad) respond(id string, status int, blocks ...string) {
 		return
 	case Strays:
 		p.transmit(encode(p.sealed([]byte("GDU000020FFFF9876543210E00001"))))
+	case Twice:
+		p.transmit(packet)
 	}
 	p.transmitLast(packet)
 }

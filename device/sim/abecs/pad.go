@@ -35,6 +35,13 @@ type Card interface {
 	Exchange(apdu []byte) []byte
 }
 
+// TPDUs is a card that speaks T=0 as well: in the chip slot the pad asks it that way, if its
+// answer to reset offers T=0 first, and leaves 61xx and 6Cxx to its user.
+type TPDUs interface {
+	// Transmit takes one T=0 TPDU and returns data and status word; nil is a card that died.
+	Transmit(tpdu []byte) []byte
+}
+
 // Entry is what a cardholder sees when a PIN is asked for.
 type Entry struct {
 	PAN    emv.PAN // a real pad does not show it; a virtual cardholder knows the card by it
@@ -68,6 +75,7 @@ const (
 	NoEOT             // CAN is obeyed and not answered
 	LateAnswer        // each response comes LateBy after its time
 	Strays            // each response comes after one to another command
+	Twice             // each response comes twice, as after a NAK that was none
 )
 
 // LateBy is how late a response is with LateAnswer: after a driver has given up.
