@@ -212,6 +212,34 @@ func TestCorrected(t *testing.T) {
 	}
 }
 
+// TestCorrectedGoesOn: a recording that ended early, where the session should have gone
+// on, gives TVR and TSI as they are then.
+func TestCorrectedGoesOn(t *testing.T) {
+	c := edited(t, "scenarios.json", "synth/cda-issuer-cert-issuer-id-3-digits-padded")
+	sc := c.Scenario
+	for i, step := range sc.Steps {
+		if step.Phase == "offline_data_authentication" {
+			sc.Steps = sc.Steps[:i+1]
+			sc.Steps[i].Outcome = "Card error"
+		}
+	}
+	if r := Play(c, nil); r.Verdict != Equal {
+		t.Errorf("%+v", r)
+	}
+	wrong := emv.CDAFailed
+	sc.Verdict.TVR = &wrong
+	if r := Play(c, nil); r.Verdict != Different || r.Field != "tvr" || r.Want != "0400000000" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestCashbackAboveTheAmount: a CVM case of which the payment could not be.
+func TestCashbackAboveTheAmount(t *testing.T) {
+	if r := Play(edited(t, "cvm.json", "cvm/0000", `"amount_other": 0`, `"amount_other": 5000`), nil); r.Verdict != Equal {
+		t.Errorf("%+v", r)
+	}
+}
+
 // logOf writes what a session sent and got as a log.
 func logOf(t *testing.T, c vector.Case) string {
 	t.Helper()

@@ -91,15 +91,29 @@ func transaction(p vector.Payment) kernel.Transaction {
 	}
 }
 
-// last are the phases with which the recording ends, none where it goes to the end.
+// last are the phases with which the recording ends, none where it goes to the end. A
+// recording that ended early, which the verdict has for wrong, is played on to the first
+// GENERATE AC.
 func (s *Session) last() []kernel.Phase {
 	if s.cvm != nil {
 		return []kernel.Phase{kernel.Verifying}
 	}
-	if n := len(s.scenario.Steps); n > 0 {
-		return phasesOf(s.scenario.Steps[n-1].Phase)
+	n := len(s.scenario.Steps)
+	if n == 0 {
+		return nil
 	}
-	return nil
+	if s.goesOn() {
+		return phasesOf("card_action_analysis")
+	}
+	return phasesOf(s.scenario.Steps[n-1].Phase)
+}
+
+// goesOn tells of a recording that ended before the first GENERATE AC, although by the
+// verdict the session should have gone on: its TVR and TSI are those of then.
+func (s *Session) goesOn() bool {
+	last, v := s.scenario.Steps[len(s.scenario.Steps)-1], s.scenario.Verdict
+	phases := phasesOf(last.Phase)
+	return v.TVR != nil && outcomeWord(last.Outcome) != "OK" && phases != nil && phases[0] < kernel.Deciding
 }
 
 // issuer answers as the recording has it.
