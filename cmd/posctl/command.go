@@ -30,7 +30,7 @@ func (t *tool) command() *cobra.Command {
 	flags.BoolP("help", "h", false, t.word("cli.flag_help"))
 	root.AddCommand(t.statusCommand(), t.payCommand(), t.journalCommand(), t.receiptCommand(),
 		t.keysCommand(), t.resolveCommand(), t.enrolCommand(), t.unlockCommand(), t.diagCommand(), t.emvCommand(),
-		t.manCommand())
+		t.simCommand(), t.apduCommand(), t.deviceCommand(), t.manCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -10,12 +10,17 @@
 //	posctl diag                      the diagnostic screen
 //	posctl emv decode HEX|-          what EMV bytes mean, in words
 //	posctl emv replay FILE…          the kernel on recorded card sessions
+//	posctl sim KIND --link PATH      one simulated device on a pseudo-terminal
+//	posctl apdu --reader URL HEX…    commands to a card, through a driver, in words
+//	posctl device list | test URL    the drivers; try a device out
 //	posctl man DIR                   manual pages; posctl completion SHELL
 //
 // Exit status: 0 done (payment approved), 1 error, 2 wrong usage, 3 payment declined,
 // 4 payment cancelled, terminated or card not accepted.
 //
 // It speaks to posd over the control socket (package transport/control), and Chinese
-// or English as LC_ALL, LC_MESSAGES, LANG or --lang say. What it does not do: it opens
-// no device, no store and no network.
+// or English as LC_ALL, LC_MESSAGES, LANG or --lang say. Only apdu and device open
+// devices, by the agent's own table of drivers, and only those that posd has not open;
+// sim is the other end of their cables. What it does not do: it opens no store and no
+// network.
 package main

@@ -52,6 +52,10 @@ func (t *tool) explain(root *cobra.Command, err error) int {
 		return c.status
 	}
 	t.complain(err.Error())
+	var trouble *deviceTrouble
+	if errors.As(err, &trouble) {
+		fmt.Fprintf(t.err, "%s: %s\n", t.word("cli.do"), t.word(trouble.do))
+	}
 	var known *runError
 	if errors.As(err, &known) {
 		return statusError

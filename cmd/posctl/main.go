@@ -44,7 +44,7 @@ type tool struct {
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	t := &tool{in: in, out: out, err: errOut, lang: language(args)}
 	root := t.command()
-	root.SetArgs(emvFlags(args))
+	root.SetArgs(simFlags(emvFlags(args)))
 	if err := root.ExecuteContext(ctx); err != nil {
 		return t.explain(root, err)
 	}

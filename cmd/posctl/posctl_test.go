@@ -56,6 +56,10 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"stop-agent": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value("stop").(func())() },
 			"status":     checkStatus,
+			"sim":        startSim,
+			"tell":       tellSim,
+			"expect":     expectSim,
+			"end":        endSim,
 		},
 	})
 }
@@ -94,6 +98,7 @@ func startAgent(env *testscript.Env) error {
 		}
 	}
 	env.Values["stop"] = stop
+	env.Values["sims"] = map[string]*background{}
 	env.Defer(stop)
 	env.Setenv("POSD_SOCKET", path)
 	env.Setenv("LANG", "en_GB.UTF-8")
