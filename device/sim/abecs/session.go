@@ -33,7 +33,7 @@ func (p *Pad) opn(blocks []string) {
 		p.respond("OPN", stInvalid)
 		return
 	}
-	cryptogram, err := rsa.EncryptPKCS1v15(p.config.Random, key, secret)
+	cryptogram, err := p.encipher(key, secret)
 	if err != nil {
 		p.respond("OPN", stInvalid)
 		return
@@ -42,6 +42,23 @@ func (p *Pad) opn(blocks []string) {
 	if p.session, err = aes.NewCipher(secret); err != nil {
 		p.session = nil
 	}
+}
+
+// encipher is PKCS #1 version 1.5: 00 02, random bytes that are not zero, 00, the secret. Abecs
+// 2.20, 5.2.1.
+func (p *Pad) encipher(key *rsa.PublicKey, secret []byte) ([]byte, error) {
+	block := make([]byte, 256)
+	block[1] = 2
+	filler := block[2 : len(block)-len(secret)-1]
+	if _, err := io.ReadFull(p.config.Random, filler); err != nil {
+		return nil, fmt.Errorf("sim/abecs: filler: %w", err)
+	}
+	for i := range filler {
+		filler[i] |= 1
+	}
+	copy(block[len(block)-len(secret):], secret)
+	number := new(big.Int).SetBytes(block)
+	return number.Exp(number, big.NewInt(int64(key.E)), key.N).FillBytes(block), nil
 }
 
 func publicKey(b string) (*rsa.PublicKey, bool) {
@@ -54,7 +71,7 @@ func publicKey(b string) (*rsa.PublicKey, bool) {
 		return nil, false
 	}
 	exponent, err := strconv.ParseUint(b[517:], 16, 31)
-	if err != nil {
+	if err != nil || modulus.BitLen() != 2048 {
 		return nil, false
 	}
 	return &rsa.PublicKey{N: modulus, E: int(exponent)}, true
