@@ -10,24 +10,31 @@ import (
 	"posd/device/reader/phoenix"
 	"posd/device/serial"
 	sim "posd/device/sim/phoenix"
+	"posd/device/sim/t1"
 )
 
 // suiteCard is the card that package devicetest describes, in either convention.
 type suiteCard struct{ inverse bool }
 
-// blockCard is that card at T=1.
-type blockCard struct{ suiteCard }
+// application is that card without its protocol.
+type application struct{}
 
-// Reset is the basic answer to reset of EMV 4.4 Book 1, 8.3, for T=1: IFSC 32, BWI 4, CWI 5.
-func (blockCard) Reset() []byte {
-	return []byte{0x3B, 0xE0, 0x00, 0x00, 0x81, 0x31, 0x20, 0x45, 0x35}
-}
-
-func (c blockCard) Exchange(command []byte) []byte {
+func (application) Reset() {}
+func (application) Exchange(command []byte) []byte {
 	if len(command) == 4 {
 		command = append(command, 0)
 	}
 	return devicetest.CardAnswer(command)
+}
+
+// blockCard is that card at T=1.
+func blockCard(t *testing.T) *t1.Card {
+	t.Helper()
+	c, err := t1.New(t1.Config{Application: application{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (c suiteCard) Reset() []byte {
@@ -159,7 +166,7 @@ func TestConformance(t *testing.T) {
 	t.Run("T=1", func(t *testing.T) {
 		devicetest.Contacts(t, true, func(t *testing.T) (device.Reader, devicetest.Slot) {
 			r, s := rig(t, phoenix.Config{})
-			s.card = blockCard{}
+			s.card = blockCard(t)
 			return r, s
 		})
 	})

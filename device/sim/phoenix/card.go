@@ -1,12 +1,14 @@
 package phoenix
 
-// Card is a T=0 card as the contacts see it. One goroutine calls it at a time.
+// Card is a card as the contacts see it. One goroutine calls it at a time.
 type Card interface {
 	// Reset resets the card and returns its answer to reset in clear, TS 3B or 3F first,
-	// 2 to 33 bytes; nil is a mute card.
+	// 2 to 33 bytes; nil is a mute card. What it says of the protocol is what Transmit
+	// takes.
 	Reset() []byte
 	// Transmit takes one T=0 TPDU (CLA INS P1 P2 P3, with data where P3 counts data) and
-	// returns data and the two bytes of the status word; nil is a card that died.
+	// returns data and the two bytes of the status word, nil being a card that died; or one
+	// block of T=1, and returns the card's next, nil being silence.
 	Transmit(tpdu []byte) []byte
 }
 

@@ -15,7 +15,8 @@ type dialogue struct {
 	in   []byte // characters of the host, decoded
 	sent int    // TPDUs so far: PPS comes before the first
 	dead bool
-	t1   *t1 // nil at T=0
+	session
+	heard time.Time // the last character
 }
 
 // begin answers to reset. nil is a card that says nothing.
@@ -32,12 +33,7 @@ func (r *Reader) begin(ctx context.Context, s start) (*dialogue, error) {
 		atr = atr[:len(atr)-1]
 	}
 	d.inverse = atr[0] == 0x3F
-	if speaksT1(atr) {
-		d.t1 = &t1{dialogue: d, size: 32}
-		if d.t1.card, _ = s.card.(Exchanger); d.t1.card == nil {
-			d.dead = true // it answers to reset, and then has nobody who understands blocks
-		}
-	}
+	d.session = sessionOf(atr)
 	r.setLine(d.inverse, 0x11)
 	r.tell(Event{Kind: PoweredOn, Warm: s.warm})
 	return d, d.send(ctx, atr)
@@ -46,6 +42,11 @@ func (r *Reader) begin(ctx context.Context, s start) (*dialogue, error) {
 // feed takes characters from the line, and answers when there is a whole thing to answer.
 // It takes them one by one, as they come on a real line.
 func (d *dialogue) feed(ctx context.Context, raw []byte) error {
+	now := time.Now()
+	if d.blocks && now.Sub(d.heard) > torn {
+		d.in = nil
+	}
+	d.heard = now
 	for _, c := range raw {
 		if d.dead {
 			return nil
@@ -68,8 +69,8 @@ func (d *dialogue) turn(ctx context.Context) (int, error) {
 		return 0, nil
 	case d.in[0] == 0xFF && d.sent == 0:
 		return d.pps(ctx)
-	case d.t1 != nil:
-		return d.t1.block(ctx)
+	case d.blocks:
+		return d.block(ctx)
 	case len(d.in) < 5:
 		return 0, nil
 	}
@@ -198,7 +199,7 @@ func (d *dialogue) pps(ctx context.Context) (int, error) {
 	for _, b := range request {
 		check ^= b
 	}
-	if check != 0 || (request[1]&0x0F == 1) != (d.t1 != nil) {
+	if check != 0 || (request[1]&0x0F == 1) != d.blocks {
 		d.dead = true // a card does not answer what it cannot read or cannot do
 		return n, nil
 	}

@@ -29,12 +29,16 @@ func (card) Transmit(b []byte) []byte {
 	return append(out, 0x90, 0x00)
 }
 
-func (card) Exchange(b []byte) []byte { return append([]byte{byte(len(b))}, 0x90, 0x00) }
+// echoCard is at T=1: it answers a block with that block.
+type echoCard struct{ card }
+
+func (echoCard) Transmit(b []byte) []byte { return b }
 
 var (
 	direct  = card{[]byte{0x3B, 0x00}}
 	inverse = card{[]byte{0x3F, 0x00}}
-	blocks  = card{[]byte{0x3B, 0x80, 0x01, 0x81}}
+	blocks  = echoCard{card{[]byte{0x3B, 0x80, 0x01, 0x81}}}
+	crcs    = echoCard{card{[]byte{0x3B, 0x80, 0x81, 0x41, 0x01, 0x41}}}
 )
 
 // run runs a reader for one test and returns the host's end of its line.
@@ -79,7 +83,7 @@ func TestCharacters(t *testing.T) {
 	read, write := []byte{0, 0xB2, 1, 0x0C, 2}, []byte{0, 0xD6, 0, 0, 2}
 	for _, row := range []struct {
 		name  string
-		card  card
+		card  Card
 		fault Fault
 		steps [][2][]byte // sent, wanted
 	}{
@@ -108,11 +112,16 @@ func TestCharacters(t *testing.T) {
 		{"no card understands this", direct, Fault{Kind: Mute}, [][2][]byte{{nil, {0x3B, 0}}, {read, read}, {read, read}}},
 		{"T=1", blocks, Fault{}, [][2][]byte{
 			{nil, {0x3B, 0x80, 0x01, 0x81}},
-			{[]byte{0, 0xC1, 1, 0xFE, 0x3E}, {0, 0xC1, 1, 0xFE, 0x3E, 0, 0xE1, 1, 0xFE, 0x1E}},
-			{[]byte{0, 0x20, 1, 5, 0x24}, {0, 0x20, 1, 5, 0x24, 0, 0x90, 0, 0x90}},
-			{[]byte{0, 0x40, 1, 6, 0x47}, {0, 0x40, 1, 6, 0x47, 0, 0x00, 3, 2, 0x90, 0, 0x91}},
-			{[]byte{0, 0x80, 0, 0x80}, {0, 0x80, 0, 0x80, 0, 0x00, 3, 2, 0x90, 0, 0x91}},
-			{[]byte{0, 0x00, 1, 5, 0x05}, {0, 0x00, 1, 5, 0x05, 0, 0x81, 0, 0x81}},
+			{[]byte{0, 0xC1, 1, 0xFE, 0x3E}, {0, 0xC1, 1, 0xFE, 0x3E, 0, 0xC1, 1, 0xFE, 0x3E}},
+			{[]byte{0, 0x80}, {0, 0x80}}, // torn
+			{[]byte{0, 0x80, 0, 0x80}, {0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80}},
+		}},
+		{"T=1 with a CRC", crcs, Fault{}, [][2][]byte{
+			{nil, {0x3B, 0x80, 0x81, 0x41, 0x01, 0x41}},
+			{[]byte{0, 0x80, 0, 0x80, 0x12}, {0, 0x80, 0, 0x80, 0x12, 0, 0x80, 0, 0x80, 0x12}},
+		}},
+		{"T=1, PPS for it", blocks, Fault{}, [][2][]byte{
+			{nil, {0x3B, 0x80, 0x01, 0x81}}, {[]byte{0xFF, 0x01, 0xFE}, {0xFF, 0x01, 0xFE, 0xFF, 0x01, 0xFE}},
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -215,7 +224,7 @@ func FuzzHost(f *testing.F) {
 	f.Add([]byte{0xFF, 0x10, 0x13, 0xFC, 0, 0xB2, 1, 0x0C, 2}, uint8(1))
 	f.Add([]byte{0, 0xC1, 1, 0xFE, 0x3E, 0, 0x20, 1, 5, 0x24}, uint8(2))
 	f.Fuzz(func(t *testing.T, b []byte, which uint8) {
-		c := []card{direct, inverse, blocks}[which%3]
+		c := []Card{direct, inverse, blocks, crcs}[which%4]
 		whole := said(t, c, [][]byte{b})
 		var parts [][]byte
 		for i := range b {
@@ -228,7 +237,7 @@ func FuzzHost(f *testing.F) {
 }
 
 // said is what a card says after its answer to reset.
-func said(t *testing.T, c card, pieces [][]byte) []byte {
+func said(t *testing.T, c Card, pieces [][]byte) []byte {
 	r := New(Config{})
 	r.out = make(chan []byte, 4096)
 	d, err := r.begin(t.Context(), start{card: c})

@@ -56,9 +56,6 @@ const (
 	MuteAtReset           // no reset brings anything
 	BadTS                 // the answer to reset begins with neither 3B nor 3F
 	ShortATR              // the answer to reset lacks its last character
-	Extension             // T=1: the card asks for three times its time, and takes Delay
-	SmallBlocks           // T=1: the card's response comes in blocks of three bytes
-	WrongNR               // T=1: the card asks for every I-block again, for ever
 	PPSMute               // no answer to PPS
 	PPSWrong              // PPS answered with another protocol
 	PPSDeclined           // PPS answered without the speed that was proposed
@@ -98,8 +95,7 @@ type Reader struct {
 	epoch             int  // of power and reset
 	starting          *start
 	inverse           bool
-	rate, agreed      byte          // of PPS, before it holds
-	granted           time.Duration // Delay of the last Extension
+	rate, agreed      byte // of PPS, before it holds
 }
 
 // start is a reset that waits to be answered.
@@ -273,13 +269,6 @@ func (r *Reader) current(epoch int) bool {
 	return r.epoch == epoch
 }
 
-// extension is how long the card takes when it was given time.
-func (r *Reader) extension() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.granted
-}
-
 // peek is the fault that is set.
 func (r *Reader) peek() Fault {
 	r.mu.Lock()
@@ -294,9 +283,6 @@ func (r *Reader) take(kinds ...FaultKind) Fault {
 	f := r.fault
 	if !slices.Contains(kinds, f.Kind) {
 		return Fault{}
-	}
-	if f.Kind == Extension {
-		r.granted = f.Delay
 	}
 	switch f.Times {
 	case 0:
