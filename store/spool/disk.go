@@ -63,8 +63,8 @@ func (s *Spool) add(ctx context.Context, job Job) error {
 	if s.find(job) != nil {
 		return nil
 	}
-	if stored := len(s.queue) - s.receipts(); stored >= s.cfg.Limit {
-		return fmt.Errorf("%d jobs wait: %w", stored, ErrFull)
+	if n, bytes := s.stored(); n >= s.cfg.Limit || bytes+len(job.Data) > maxTotal {
+		return fmt.Errorf("%d jobs of %d bytes wait: %w", n, bytes, ErrFull)
 	}
 	value, err := encode(job)
 	if err != nil {
@@ -81,6 +81,16 @@ func (s *Spool) add(ctx context.Context, job Job) error {
 		return nil
 	}
 	return err
+}
+
+// stored counts the jobs in the store, and their bytes; s.mu is held.
+func (s *Spool) stored() (n, bytes int) {
+	for _, it := range s.queue {
+		if it.seq != 0 {
+			n, bytes = n+1, bytes+len(it.job.Data)
+		}
+	}
+	return n, bytes
 }
 
 // Flush puts on disk what was printed, in one commit, or none if nothing is left to

@@ -36,6 +36,7 @@ const (
 	maxID        = 64
 	maxKind      = 32
 	maxData      = 16 << 10
+	maxTotal     = 512 << 10 // bytes of all jobs in the store: its room is the journal's
 )
 
 // Journal is what the spool needs of the journal of payments.

@@ -329,6 +329,28 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Jobs take no room from the journal beyond half a megabyte.
+func TestJobsHaveABoundInBytes(t *testing.T) {
+	w := newWorld(t)
+	w.limit = 1000
+	w.cfg.Path += ".large"
+	w.cfg.MaxSize = 4 << 20
+	must(t, w.db.Close())
+	w.boot()
+	w.dieAt = 0
+	stored := 0
+	for ; stored < 100; stored++ {
+		err := w.spool.Add(ctx, spool.Job{ID: fmt.Sprint(stored), Data: make([]byte, 16<<10)})
+		if errors.Is(err, spool.ErrFull) {
+			break
+		}
+		must(t, err)
+	}
+	if stored != 32 {
+		t.Errorf("%d jobs of 16 KiB", stored)
+	}
+}
+
 func TestListAndDrop(t *testing.T) {
 	w := newWorld(t)
 	w.dieAt = 3
