@@ -8,7 +8,7 @@ GOARM64:= GOOS=linux GOARCH=arm64 CGO_ENABLED=0
 STRIP  := -trimpath -ldflags="-s -w"
 QEMU   := $(shell command -v qemu-arm-static 2>/dev/null)
 
-.PHONY: help demo test lint race cross arm bench fuzz build clean
+.PHONY: help demo test lint race cross arm bench mutants fuzz build clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ endif
 
 bench: build ## the figures of the README, one table; VM=script measures in an emulated terminal too
 	@$(BIN)/bench $(if $(VM),-vm $(VM))
+
+mutants: ## faults planted in the kernel, and how many of them the tests find
+	$(GO) run ./build/mutants
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@set -e; for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

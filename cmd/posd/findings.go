@@ -73,7 +73,11 @@ func (a *agent) findings(s *control.Snapshot) []control.Finding {
 		out = append(out, control.JournalFull.With(fmt.Sprintf("%d of %d payments", n, limit)))
 	}
 	if h := s.Housing; h.Locked {
-		out = append(out, control.Tampered.With(fmt.Sprintf("%s, %s", h.Source, h.Since.Format(time.DateTime))))
+		detail := fmt.Sprintf("%s, %s", h.Source, h.Since.Format(time.DateTime))
+		if left := a.latch.State().Unerased; left != "" {
+			detail += "; the keys may still be on disk: " + left
+		}
+		out = append(out, control.Tampered.With(detail))
 	}
 	out = append(out, deviceFindings(s.Devices)...)
 	out = append(out, a.keyFindings(s)...)

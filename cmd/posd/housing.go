@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	pgpio "periph.io/x/conn/v3/gpio"
+
 	"posd/cmd/internal/drivers"
 	"posd/device/gpio"
 	"posd/store/keys"
@@ -37,7 +39,11 @@ func (a *agent) openSwitch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("posd: devices.tamper: %w", err)
 	}
-	a.housing = &gpio.Tamper{Pin: pin, ActiveLow: spec.Low, OnTamper: a.tampered}
+	pull := pgpio.PullDown // the level at rest, where the switch is a contact
+	if spec.Low {
+		pull = pgpio.PullUp
+	}
+	a.housing = &gpio.Tamper{Pin: pin, Pull: pull, ActiveLow: spec.Low, OnTamper: a.tampered}
 	return a.housing.Start(ctx)
 }
 
