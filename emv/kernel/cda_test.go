@@ -95,11 +95,17 @@ func kindOf(c emv.Cryptogram) *emv.Cryptogram { return &c }
 // is missed alone: the method has failed, "ICC data missing" is set, and the card is not
 // asked for a signature.
 func TestMissingAuthenticationData(t *testing.T) {
-	for name, bit := range map[string]emv.TVR{
-		"sda-keys-1408-1120-768": emv.SDAFailed, "dda-keys-1408-1408-1152": emv.DDAFailed, "cda-keys-1408-1120-768": emv.CDAFailed,
+	dynamic := []tlv.Tag{0x8F, 0x90, 0x9F32, 0x9F46, 0x9F47}
+	for name, row := range map[string]struct {
+		bit   emv.TVR
+		needs []tlv.Tag
+	}{
+		"sda-keys-1408-1120-768":  {emv.SDAFailed, []tlv.Tag{0x8F, 0x90, 0x9F32, 0x93}},
+		"dda-keys-1408-1408-1152": {emv.DDAFailed, dynamic},
+		"cda-keys-1408-1120-768":  {emv.CDAFailed, dynamic},
 	} {
-		sc := named(t, name)
-		for _, missing := range chosen(bit).needs() {
+		sc, bit := named(t, name), row.bit
+		for _, missing := range row.needs {
 			f := sc.fakeOf()
 			f.bend = func(_ int, answer []byte) []byte { return without(answer, missing) }
 			r, _ := sc.plays(t, f, nil)
@@ -111,15 +117,6 @@ func TestMissingAuthenticationData(t *testing.T) {
 			}
 		}
 	}
-}
-
-func chosen(failed emv.TVR) method {
-	for m := sda; m <= cda; m++ {
-		if m.failed() == failed {
-			return m
-		}
-	}
-	return noMethod
 }
 
 // without takes an object out of a record.

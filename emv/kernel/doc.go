@@ -58,6 +58,21 @@
 // answer back (online.go). Scripts are commands from the issuer to his card
 // (scripts.go). Completing asks for the second, final cryptogram (completion.go).
 //
+// # Who may lie
+//
+// The card, and whoever sits between it and the terminal. So the kernel believes an
+// object only if the dictionary (package emv/tag) says that it is the card's to say and
+// stands where it may stand: a record cannot overwrite amount, TVR or random number. What
+// decides for the cardholder, the CVM list and the AIP above all, is part of the data that
+// the issuer signed, and with CDA the card signs the whole conversation; a change on the
+// way shows as a bit of the TVR. What a terminal cannot see is whether it was the card
+// that said "PIN verified": that the issuer sees, who reads the card's own verification
+// results in the cryptogram's data. The attack suites here (attacks_test.go) and in
+// cmd/internal/rig, where card and host take part, are this paragraph as tests.
+//
+// The random number is the terminal's own defence: a cryptogram that was made for another
+// number is worth nothing, as long as nobody can know the number in advance.
+//
 // # How it is used
 //
 // [New] takes the terminal's configuration and checks it. [Kernel.Run] takes one
@@ -68,6 +83,9 @@
 // rules ([emv.Terminated]) or a cardholder who walks away ([emv.Cancelled]). An error is
 // the world failing: the card was pulled, a port broke. One field must never be
 // overlooked: Reverse says that the issuer approved and the payment did not happen.
+// Fallback says that the magnetic stripe may be tried, and [Swiped] what to do with a card
+// that was swiped. [Config].Trace shows a session as it goes; [NewReplay] plays one that
+// another terminal recorded.
 //
 // # What it does not do
 //
@@ -82,5 +100,6 @@
 // candidates, PIN tries. A card can end a session, but not hold it up or crash it.
 //
 // Specification: EMV 4.4 Books 1 to 4. Where public kernels read it differently, the
-// reading that is followed is in one small function with a table test.
+// reading that is followed is in one small function with a table test; points_test.go
+// lists them all, and the test that holds to each.
 package kernel
