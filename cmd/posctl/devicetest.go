@@ -154,6 +154,6 @@ func testPage() device.Document {
 		{Text: "centre 中", Align: device.Centre},
 		{Text: "right 右", Align: device.Right},
 		{QR: "posd test page 测试页", Align: device.Centre},
-		{Barcode: "POSD 0123456789", Align: device.Centre},
+		{Barcode: "POSD 0123", Align: device.Centre},
 	}}
 }

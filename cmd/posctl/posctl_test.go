@@ -98,6 +98,14 @@ func startAgent(env *testscript.Env) error {
 		}
 	}
 	env.Values["stop"] = stop
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Setenv("FREE_ADDRESS", free.Addr().String()) // at which nobody listens
+	if err := free.Close(); err != nil {
+		return err
+	}
 	env.Values["sims"] = map[string]*background{}
 	env.Defer(stop)
 	env.Setenv("POSD_SOCKET", path)

@@ -14,6 +14,7 @@ import (
 	"posd/cmd/internal/drivers"
 	"posd/cmd/internal/frontend"
 	"posd/device"
+	simabecs "posd/device/sim/abecs"
 	"posd/device/sim/card"
 	"posd/device/sim/cards"
 	simccid "posd/device/sim/ccid"
@@ -92,18 +93,28 @@ func TestReaders(t *testing.T) {
 		{"phoenix", func(t *testing.T) string {
 			r := simphoenix.New(simphoenix.Config{})
 			r.Insert(newCard(t))
-			return "phoenix://" + plug(t, r.Run) + "?chip=" + lines(t, r)
+			return "phoenix://" + plug(t, r.Run) + "?slack=5s&chip=" + lines(t, r)
 		}, "TDA8035"},
 		{"phoenix without echo", func(t *testing.T) string {
 			r := simphoenix.New(simphoenix.Config{NoEcho: true})
 			r.Insert(newCard(t))
-			return "phoenix://" + plug(t, r.Run) + "?echo=off&chip=" + lines(t, r)
+			return "phoenix://" + plug(t, r.Run) + "?slack=5s&echo=off&chip=" + lines(t, r)
 		}, "TDA8035"},
 		{"pn532", func(t *testing.T) string {
 			r := simpn532.New(simpn532.Config{})
 			r.Insert(simpn532.CardA(newCard(t)))
 			return "pn532://" + plug(t, r.Run)
 		}, "PN532 1.6"},
+		{"abecs, chip", func(t *testing.T) string {
+			pad := newAbecs(t)
+			pad.Insert(newCard(t))
+			return "abecs://" + plug(t, pad.Run)
+		}, "POSD SIM PAD"},
+		{"abecs, antenna", func(t *testing.T) string {
+			pad := newAbecs(t)
+			pad.Tap(newCard(t))
+			return "abecs://" + plug(t, pad.Run) + "?slot=contactless"
+		}, "POSD SIM PAD"},
 		{"vpcd", func(t *testing.T) string {
 			address := freePort(t)
 			s := simvpcd.New(simvpcd.Accept(address))
@@ -140,6 +151,52 @@ func freePort(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+func newAbecs(t *testing.T) *simabecs.Pad {
+	t.Helper()
+	pad, err := simabecs.New(simabecs.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pad
+}
+
+// Reader and PIN pad of one URL are one link to one box: the port can be opened once only.
+// Closing one leaves the other; closing both parks the pad.
+func TestAbecsBoxIsShared(t *testing.T) {
+	pad, ctx, set := newAbecs(t), limited(t), drivers.New()
+	pad.Insert(newCard(t))
+	path := plug(t, pad.Run)
+	reader, err := set.Readers().Open(ctx, "abecs://"+path+"?slot=chip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := set.PINPads().Open(ctx, "abecs://"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := drivers.New().PINPads().Open(ctx, "abecs://"+path); err == nil {
+		t.Error("the port was opened twice")
+	}
+	if _, err := set.PINPads().Open(ctx, "abecs://"+path+"?baud=9600"); !errors.Is(err, device.ErrRefused) {
+		t.Errorf("another speed: %v, want %v", err, device.ErrRefused)
+	}
+	if _, err := reader.Device.PowerOn(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := keys.Device.Show(ctx, "12.00"); err != nil || !strings.Contains(pad.Display(), "12.00") {
+		t.Errorf("display %q, %v", pad.Display(), err)
+	}
+	if err := reader.Device.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := keys.Probe(ctx); err != nil || pad.Parked() {
+		t.Errorf("after the reader was closed: %v, parked %v", err, pad.Parked())
+	}
+	if err := keys.Device.Close(); err != nil || !pad.Parked() {
+		t.Errorf("close: %v, parked %v", err, pad.Parked())
+	}
 }
 
 // lines serves the pins of a slot at a socket, whose path is returned.
@@ -271,9 +328,12 @@ func TestURLsThatCannotBe(t *testing.T) {
 		{"phoenix:///dev/x?chip=gpiochip0", readers, `power="": 0 to 65535 wanted`},
 		{"phoenix:///dev/x?chip=gpiochip0&power=4&reset=5", readers, `present="": 0 to 65535 wanted`},
 		{"phoenix:///dev/x?chip=gpiochip0&power=4&reset=-1&present=6", readers, `reset="-1": 0 to 65535 wanted`},
+		{"phoenix:///dev/x?chip=gpiochip0&power=4&reset=5&present=6&slack=1h", readers, `slack="1h": more than 0 and at most 10s`},
 		{"phoenix:///dev/x?chip=gpiochip0&power=4&reset=5&present=6&echo=loud", readers, `echo="loud" is none of on, off`},
 		{"vpcd://8.8.8.8:35963", readers, "is not this machine"},
 		{"vpcd://127.0.0.1?colour=red", readers, `unknown parameter "colour"`},
+		{"abecs:///dev/x?slot=sam", readers, `slot="sam" is none of chip, contactless`},
+		{"abecs:///dev/x?slot=sam", pads, `slot="sam" is none of chip, contactless`},
 		{"vfpad:///dev/x?entry=Z99", pads, `entry message "Z99" is none of`},
 		{"vfpad:///dev/x?tracks=3", pads, `tracks="3" is none of 12, 2`},
 		{"ccid:///dev/x", pads, `no driver for scheme "ccid"`},

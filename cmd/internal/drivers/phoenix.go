@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	pin "periph.io/x/conn/v3/gpio"
 
@@ -22,6 +23,9 @@ type contactPins struct {
 }
 
 func (c contactPins) String() string {
+	if c.simulated() {
+		return c.chip
+	}
 	return fmt.Sprintf("%s lines %d, %d, %d", c.chip, c.power, c.reset, c.present)
 }
 
@@ -71,6 +75,7 @@ func phoenixReader() Driver[device.Reader] {
 			{"echo", "on", "dev.phoenix.echo"},
 			{"clock", "3579545", "dev.phoenix.clock"},
 			{"max", "115200", "dev.phoenix.max"},
+			{"slack", "250ms", "dev.phoenix.slack"},
 			{"any", "off", "dev.phoenix.any"},
 		},
 	}
@@ -114,9 +119,13 @@ func phoenixConfig(p params) (phoenix.Config, error) {
 	anyCard, err2 := p.on("any")
 	clock, err3 := p.number("clock", 1_000_000, 20_000_000)
 	most, err4 := p.number("max", 0, 4_000_000)
+	slack, err5 := time.ParseDuration(p.text("slack"))
+	if err5 == nil && (slack <= 0 || slack > 10*time.Second) {
+		err5 = fmt.Errorf("slack=%q: more than 0 and at most 10s wanted", p.text("slack"))
+	}
 	return phoenix.Config{
-		NoEcho: !echo, AnyCard: anyCard, Baud: p.line.Baud, ClockHz: clock, MaxBaud: max(most, 1),
-	}, errors.Join(err1, err2, err3, err4)
+		Slack: slack, NoEcho: !echo, AnyCard: anyCard, Baud: p.line.Baud, ClockHz: clock, MaxBaud: max(most, 1),
+	}, errors.Join(err1, err2, err3, err4, err5)
 }
 
 // wired is a reader whose lines are given back when it is closed.
