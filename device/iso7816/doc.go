@@ -18,8 +18,10 @@
 // lines that take APDUs as they are.
 //
 // Every wait and every loop has an end: no silence is waited for longer than 10 s, or 30 s
-// where the card asked for time, and no command takes more than a minute and one such wait,
-// whatever the integers in the answer to reset and however the card goes round in circles.
+// where the card asked for time; a card that keeps on asking for time, or goes round in
+// circles, has a minute for a TPDU or a command at T=1, and nothing new is begun for a
+// command that has taken one. So no command takes much more than two minutes, whatever
+// integers are in the answer to reset.
 //
 // Errors are device.ErrMute for a card that is silent or has no good answer to reset, and
 // device.ErrProtocol for one that answers nonsense, with [ErrDeactivate] where the card has

@@ -191,3 +191,26 @@ func TestNullForEver(t *testing.T) {
 		}
 	})
 }
+
+// A card that is slow with each of many TPDUs has a minute for all of them, at T=0 as with
+// whole APDUs.
+func TestCommandsInManyPartsEnd(t *testing.T) {
+	slow := func(answer []byte) func(context.Context, []byte) ([]byte, error) {
+		return func(context.Context, []byte) ([]byte, error) {
+			<-time.After(9 * time.Second)
+			return answer, nil
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for name, carry := range map[string]func() ([]byte, error){
+			"T=0":   func() ([]byte, error) { return T0(t.Context(), []byte{0, 0xB2, 1, 0x0C, 0}, slow([]byte{0x6C, 1})) },
+			"whole": func() ([]byte, error) { return Whole(t.Context(), []byte{0, 0xB2, 1, 0x0C, 0}, slow([]byte{0x61, 1})) },
+		} {
+			begin := time.Now()
+			_, err := carry()
+			if took := time.Since(begin); !errors.Is(err, device.ErrMute) || took > 70*time.Second {
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package iso7816
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"posd/device"
 	"posd/emv/apdu"
@@ -25,7 +26,7 @@ func T0(ctx context.Context, command []byte, send TPDU) ([]byte, error) {
 	if cmd.INS&0xF0 == 0x60 || cmd.INS&0xF0 == 0x90 {
 		return nil, fmt.Errorf("iso7816: INS %02X cannot be told from a procedure byte", cmd.INS)
 	}
-	s := session{send: send, left: maxRounds}
+	s := session{send: send, left: maxRounds, until: time.Now().Add(maxPatience)}
 	out, err := s.command(ctx, cmd)
 	if err != nil {
 		return nil, fmt.Errorf("iso7816: INS %02X: %w", cmd.INS, err)
@@ -36,6 +37,8 @@ func T0(ctx context.Context, command []byte, send TPDU) ([]byte, error) {
 type session struct {
 	send TPDU
 	left int // TPDUs that this APDU may still need
+
+	until time.Time // no TPDU is begun after it
 }
 
 // command is ISO/IEC 7816-3, 12.2.1: how each case of command is mapped.
@@ -106,6 +109,9 @@ func (s *session) exchange(ctx context.Context, tpdu []byte, ne int) (apdu.Respo
 	for {
 		if s.left == 0 {
 			return apdu.Response{}, fmt.Errorf("%w: no end after %d TPDUs", device.ErrProtocol, maxRounds)
+		}
+		if time.Now().After(s.until) {
+			return apdu.Response{}, fmt.Errorf("%w: no end after %v", device.ErrMute, maxPatience)
 		}
 		s.left--
 		b, err := s.send(ctx, tpdu)

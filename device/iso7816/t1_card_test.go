@@ -265,6 +265,28 @@ func TestT1SessionThatIsOver(t *testing.T) {
 	}
 }
 
+// endless answers with more than an APDU holds.
+type endless struct{}
+
+func (endless) Reset()                 {}
+func (endless) Exchange([]byte) []byte { return make([]byte, 2000) }
+
+func TestT1ResponseThatIsTooLong(t *testing.T) {
+	r := connect(t, t1.Config{})
+	card, err := t1.New(t1.Config{Application: endless{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	card.Reset()
+	r.card = card
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Transmit(t.Context(), commandOf(0, 5)); !errors.Is(err, device.ErrProtocol) || !errors.Is(err, iso7816.ErrDeactivate) || r.blocks > 3 {
+		t.Errorf("%v after %d blocks", err, r.blocks)
+	}
+}
+
 // FuzzT1 has a whole session with a card that answers with whatever comes, block by
 // block: it ends within its limits.
 func FuzzT1(f *testing.F) {

@@ -180,6 +180,11 @@ func TestScenarios(t *testing.T) {
 		{"RESYNCH is the terminal's to ask", "", one, []string{i00 + " > S(RESYNCH request)", "R(0) other > " + answer}, "079000", nil},
 		{"response that nobody asked for", "", one, []string{i00 + " > S(WTX response) 01", "R(0) other > " + answer}, "079000", nil},
 		{"IFS of nothing", "", one, []string{i00 + " > S(IFS request) 00", "R(0) other > " + answer}, "079000", nil},
+		{"card takes less for a while: resynchronised, it takes what it took", small, two, []string{
+			"I(0,1) 00A40400 > S(IFS request) 03", "S(IFS response) 03 > R(1)", "I(1,1) 02AABB > damaged", "R(0) edc > damaged", "R(0) edc > damaged", resync, ifs,
+			"I(0,1) 00A40400 > R(1)", "I(1,0) 02AABB00 > " + answer,
+		}, "079000", nil},
+		{"block that is longer than the terminal has said", "", one, []string{i00 + " > I(0,0) " + strings.Repeat("07", 33), "R(0) other > " + answer}, "079000", nil},
 		{"answer in the middle of our chain", small, two, []string{"I(0,1) 00A40400 > " + answer, "R(0) other > R(1)", "I(1,0) 02AABB00 > " + answer}, "079000", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -196,5 +201,19 @@ func TestScenarios(t *testing.T) {
 				t.Errorf("not reached: %q", d.steps)
 			}
 		})
+	}
+}
+
+// What the card asked for holds until it has answered, lost blocks included, and no longer.
+func TestBlockWaitingTimes(t *testing.T) {
+	d := &dialogue{t: t, steps: []string{
+		"I(0,0) 00B2010C00 > S(WTX request) 09", "S(WTX response) 09 > silence", "R(0) other > S(WTX request) 00",
+		"S(WTX response) 00 > I(0,1) 01", "R(1) > S(WTX request) 05", "S(WTX response) 05 > R(1) edc", "S(WTX response) 05 > I(1,0) 9000",
+	}}
+	if _, err := NewT1(atrOf(t, "3B E0 00 00 81 31 20 45"), d.carry).Transmit(t.Context(), unhex(t, "00B2010C00")); err != nil {
+		t.Fatal(err)
+	}
+	if want := []byte{1, 9, 9, 1, 1, 5, 5}; !bytes.Equal(d.bwts, want) {
+		t.Errorf("block waiting times %v, want %v", d.bwts, want)
 	}
 }

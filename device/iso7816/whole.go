@@ -3,6 +3,7 @@ package iso7816
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"posd/device"
 	"posd/emv/apdu"
@@ -30,7 +31,11 @@ func Whole(ctx context.Context, command []byte, send Exchange) ([]byte, error) {
 
 func whole(ctx context.Context, command []byte, ne int, send Exchange) ([]byte, error) {
 	var data []byte
+	until := time.Now().Add(maxPatience)
 	for range maxRounds {
+		if time.Now().After(until) {
+			return nil, fmt.Errorf("%w: no end after %v", device.ErrMute, maxPatience)
+		}
 		b, err := send(ctx, command)
 		if err != nil {
 			return nil, err

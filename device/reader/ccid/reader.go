@@ -156,8 +156,8 @@ func (r *Reader) listen(ctx context.Context) error {
 	for range maxStray {
 		_, err := r.next(until, r.config.PollTime)
 		switch {
-		case r.changed, until.Err() != nil && ctx.Err() == nil && errors.Is(err, device.ErrTimeout):
-			return nil
+		case r.changed, ctx.Err() == nil && errors.Is(err, device.ErrTimeout):
+			return nil // it is time, or what came was no whole notice: the slot is asked
 		case errors.Is(err, errDamaged), errors.Is(err, errNakked):
 		case err != nil:
 			return err

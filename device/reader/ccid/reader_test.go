@@ -12,7 +12,6 @@ import (
 
 	"posd/device"
 	"posd/device/devicetest"
-	"posd/device/iso7816"
 	"posd/device/link/linktest"
 	"posd/device/reader/ccid"
 	"posd/device/serial"
@@ -236,55 +235,6 @@ type countingApplication struct{ *countingCard }
 
 func (countingApplication) Reset()                           {}
 func (c countingApplication) Exchange(command []byte) []byte { return c.Transmit(command) }
-
-// A card at T=1 that breaks its protocol, through the reader: the command succeeds, or the
-// card is without power and the next session is good.
-func TestCardThatBreaksT1(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		fault t1.Fault
-		want  error
-	}{
-		{"asks for time three times", t1.Fault{Kind: t1.Waiting, Times: 3, Value: 10}, nil},
-		{"asks for time for ever", t1.Fault{Kind: t1.Waiting, Value: 10}, device.ErrProtocol},
-		{"silent once", t1.Fault{Kind: t1.Silent, Times: 1}, nil},
-		{"silent for ever", t1.Fault{Kind: t1.Silent}, device.ErrMute},
-		{"damaged twice", t1.Fault{Kind: t1.BadCheck, Times: 2}, nil},
-		{"damaged for ever", t1.Fault{Kind: t1.BadCheck}, device.ErrProtocol},
-		{"keeps a wrong N(R)", t1.Fault{Kind: t1.KeepNR}, device.ErrProtocol},
-		{"asks for the same block for ever", t1.Fault{Kind: t1.Repeat}, device.ErrProtocol},
-		{"takes less", t1.Fault{Kind: t1.Resize, Times: 1, Value: 3}, nil},
-		{"aborts", t1.Fault{Kind: t1.Aborting, Times: 1}, iso7816.ErrDeactivate},
-		{"chain without end", t1.Fault{Kind: t1.Empty}, device.ErrProtocol},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r, s := rig(t, ccid.SEC1210, plain)
-				seat := newSlotT1(t, s)
-				seat.Insert()
-				if _, err := r.PowerOn(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				seat.card.Misbehave(row.fault)
-				begin := time.Now()
-				got, err := r.Transmit(t.Context(), readRecord)
-				if !errors.Is(err, row.want) || err == nil && !bytes.Equal(got, record) {
-					t.Errorf("got % X, %v; want %v", got, err, row.want)
-				}
-				if took := time.Since(begin); took > 2*time.Minute {
-					t.Errorf("it took %v", took)
-				}
-				seat.card.Misbehave(t1.Fault{})
-				if _, again := r.Transmit(t.Context(), readRecord); errors.Is(err, iso7816.ErrDeactivate) && !errors.Is(again, device.ErrNoCard) {
-					t.Errorf("card has its power still: %v", again)
-				}
-				if err := session(t.Context(), r); err != nil {
-					t.Errorf("afterwards: %v", err)
-				}
-			})
-		})
-	}
-}
 
 // atrCard answers to reset with what it is.
 type atrCard []byte

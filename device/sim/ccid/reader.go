@@ -58,8 +58,8 @@ const (
 	TimeRequests             // three bytes 81, each after Delay, then the answer
 	Extensions               // three answers "more time", each after Delay, then the answer
 	PowerUpFails             // power-up finds a mute card
-	PowerUpGarbled           // power-up finds an answer to reset with a wrong first character
 	ShortAnswer              // the last two bytes of the answer are lost
+	PowerUpGarbled           // power-up finds an answer to reset with a wrong first character
 )
 
 // Fault is misbehaviour. Times is for how many commands (of PowerUpFails and
