@@ -12,6 +12,7 @@ import (
 	"posd/emv/apdu"
 	"posd/emv/kernel"
 	"posd/emv/payment"
+	"posd/store/spool"
 	"posd/ui/prompt"
 	"posd/ui/receipt"
 	"posd/ui/text"
@@ -168,14 +169,27 @@ type slips struct {
 	lang     text.Lang
 }
 
-// Print renders the record and prints it.
+// Print renders the record and prints it. The print queue stands before it, and wants to
+// know whether anything can be on paper.
 func (s *slips) Print(ctx context.Context, rec *payment.Record, c payment.Copy) error {
 	dev, err := s.printer.get(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", spool.ErrUntouched, err)
 	}
 	slip := receipt.Render(rec, s.merchant, c, s.lang)
-	return s.printer.failed(dev.Print(ctx, document(slip)))
+	err = s.printer.failed(dev.Print(ctx, document(slip)))
+	switch {
+	case errors.Is(err, device.ErrDocument):
+		return fmt.Errorf("%w: %w", spool.ErrUnprintable, err)
+	case errors.Is(err, device.ErrUnprinted):
+		return fmt.Errorf("%w: %w", spool.ErrUntouched, err)
+	}
+	return err
+}
+
+// noDocuments is what the queue prints beside slips: nothing yet.
+func noDocuments(_ context.Context, job spool.Job, _ bool) error {
+	return fmt.Errorf("posd: print job of kind %q: %w", job.Kind, spool.ErrUnprintable)
 }
 
 // document turns a slip into what a printer takes: the two do not know each other.

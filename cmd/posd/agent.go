@@ -24,6 +24,7 @@ import (
 	"posd/store"
 	"posd/store/journal"
 	"posd/store/keys"
+	"posd/store/spool"
 	"posd/store/tamper"
 	"posd/transport/acquirer"
 	"posd/transport/control"
@@ -51,6 +52,7 @@ type agent struct {
 	journal *journal.Journal
 	keys    *keys.Keys
 	latch   *tamper.Latch
+	spool   *spool.Spool
 	link    *acquirer.Link
 	batch   atomic.Uint32 // field 60.2 of management messages
 	skew    atomic.Int64  // the host's clock less ours, in seconds, at the last sign-on
@@ -75,10 +77,10 @@ func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
 		return nil, err
 	}
 	a := &agent{cfg: cfg, world: w, lang: lang, started: w.now(), talk: make(chan struct{})}
+	a.devices()
 	if err := a.openStore(ctx); err != nil {
 		return nil, err
 	}
-	a.devices()
 	look := func() error { return a.openSwitch(ctx) }
 	for _, build := range []func() error{a.openLatch, look, a.buildLink, a.buildTill, a.buildControl} {
 		if err := build(); err != nil {
@@ -120,6 +122,13 @@ func (a *agent) openRecords(ctx context.Context, limit int) (err error) {
 	}
 	a.batch.Store(id.Batch)
 	a.keys, err = keys.Open(keys.Config{DB: a.db, Now: a.world.now, Transport: keys.TransportFile(a.cfg.Keys.Transport.Text)})
+	if err != nil {
+		return err
+	}
+	a.spool, err = spool.Open(ctx, spool.Config{
+		DB: a.db, Journal: a.journal, Documents: noDocuments,
+		Receipts: &slips{printer: a.printer, merchant: a.merchant(), lang: a.lang},
+	})
 	return err
 }
 
@@ -190,7 +199,7 @@ func (a *agent) buildTill() error {
 		PINPad:  &pad{pad: a.pad, slot: int(a.cfg.padSlot(c))},
 		Keys:    a.keys,
 		Display: a.face, Chooser: a.face,
-		Receipt: &slips{printer: a.printer, merchant: a.merchant(), lang: a.lang},
+		Receipt: a.spool,
 		Now:     a.world.now, Rand: a.world.rand, Log: a.world.log,
 		InsertTime: a.cfg.insertTimeout(c), At: crashPoint,
 	})
@@ -221,7 +230,24 @@ func (a *agent) warm(ctx context.Context) {
 func (a *agent) tend(ctx context.Context) {
 	a.reader.tend(ctx)
 	a.pad.tend(ctx)
+	before := a.printer.snapshot()
 	a.printer.tend(ctx)
+	if now := a.printer.snapshot(); now.State == "loaded" && now.Why == "" {
+		if before.State != "loaded" || before.Why != "" {
+			a.spool.Release() // somebody has seen to the printer
+		}
+		a.printQueue(ctx)
+	}
+}
+
+// printQueue prints what waits, until something fails.
+func (a *agent) printQueue(ctx context.Context) {
+	if waiting, held := a.spool.Left(); waiting == held {
+		return
+	}
+	if left, err := a.spool.Work(ctx); err != nil {
+		a.world.log.Warn("print queue", "left", left, "error", err)
+	}
 }
 
 // Run runs everything until ctx ends or a part fails, and closes what was opened.
@@ -243,7 +269,7 @@ func (a *agent) close() error {
 	a.reader.close()
 	a.pad.close()
 	a.printer.close()
-	return errors.Join(a.journal.Flush(context.Background()), a.db.Close())
+	return errors.Join(a.spool.Flush(context.Background()), a.journal.Flush(context.Background()), a.db.Close())
 }
 
 // signedOn is what the link calls after each sign-on: batch and clock are the host's.

@@ -248,26 +248,28 @@ func (t *Terminal) tell(ctx context.Context, res *Result) {
 	}
 }
 
-// print prints the slips of a payment. A printer that fails changes the code that the
-// till shows, not the payment: the receipt is printed again on request or at boot.
+// print prints the slips of a payment, or leaves them in the queue behind Receipt. A
+// printer that fails changes the code that the till shows, not the payment: its receipt
+// is printed later, or at boot.
 func (t *Terminal) print(ctx context.Context, rec *Record, res *Result) {
 	copies := []Copy{MerchantCopy, CardholderCopy}
 	if rec.State != Completed {
 		copies = copies[1:]
 	}
 	t.At(BeforeReceipt)
+	var failed error
 	for _, c := range copies {
-		if err := t.Receipt.Print(ctx, rec, c); err != nil {
-			t.Log.Warn("receipt was not printed", "payment", rec.ID, "error", err)
-			if rec.State == Completed {
-				res.Code = CodeNotPrinted
-				t.Display.Show(ctx, PrinterFailed)
-			}
-			return
-		}
+		failed = errors.Join(failed, t.Receipt.Print(ctx, rec, c))
 	}
 	t.At(AfterReceipt)
-	if rec.State == Completed {
+	switch {
+	case failed != nil:
+		t.Log.Warn("receipt was not printed", "payment", rec.ID, "error", failed)
+		if rec.State == Completed {
+			res.Code = CodeNotPrinted
+			t.Display.Show(ctx, PrinterFailed)
+		}
+	case rec.State == Completed:
 		rec.Printed = true
 		t.Journal.Printed(rec.ID)
 	}
