@@ -174,8 +174,13 @@ func TestNullForEver(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
 		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
+		ended := make(chan struct{})
+		defer func() { // time stands still once this function has returned
+			cancel()
+			<-ended
+		}()
 		go func() {
+			defer close(ended)
 			far.Read(make([]byte, 5))
 			for ctx.Err() == nil {
 				<-time.After(700 * time.Millisecond)
