@@ -83,10 +83,10 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// TestNoGrowth: sessions leave nothing behind. 100,000 with POSD_LONG=1, a tenth in an
+// TestNoGrowth: sessions leave nothing behind. 100,000 with POSD_LONG=1, 5,000 in an
 // ordinary run.
 func TestNoGrowth(t *testing.T) {
-	rounds := 10_000
+	rounds := 5_000
 	switch {
 	case os.Getenv("POSD_LONG") != "":
 		rounds = 100_000

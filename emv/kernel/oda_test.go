@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,10 +18,21 @@ import (
 	"posd/emv/tag"
 )
 
+// parsed are the scenarios for tests that want one by its name and change nothing in it.
+var parsed struct {
+	sync.Mutex
+	all []scenario
+}
+
 // named returns one scenario, by its name without "synth/".
 func named(t testing.TB, name string) scenario {
 	t.Helper()
-	for _, sc := range readScenarios(t) {
+	parsed.Lock()
+	defer parsed.Unlock()
+	if parsed.all == nil {
+		parsed.all = readScenarios(t)
+	}
+	for _, sc := range parsed.all {
 		if sc.ID == "synth/"+name {
 			return sc
 		}

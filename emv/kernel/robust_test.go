@@ -222,7 +222,7 @@ func TestSpoiltAnswers(t *testing.T) {
 		one int // of how many in an ordinary run
 		c   changes
 	}{
-		"truncated": {3, truncations}, "bit turned": {20, flips}, "status word": {2, refusals},
+		"truncated": {6, truncations}, "bit turned": {60, flips}, "status word": {4, refusals},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pick := sampled(t, row.one)

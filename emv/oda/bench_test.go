@@ -62,7 +62,7 @@ func TestAllocationsOfASession(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if n > 20 {
+	if n > 24 { // 20, and a few more under the race detector
 		t.Errorf("%v allocations", n)
 	}
 	t.Logf("%v allocations", n)
