@@ -39,7 +39,7 @@ arm: ## emv, device and store on an emulated ARM, where qemu-user-static is inst
 ifeq ($(QEMU),)
 	@echo "qemu-arm-static is not installed (Debian: qemu-user-static): the ARM tests were skipped"
 else
-	$(GOARM) $(GO) test -exec $(QEMU) ./emv/... ./device/... ./store/...
+	$(GOARM) $(GO) test -short -exec $(QEMU) ./emv/... ./device/... ./store/...
 endif
 
 bench: build ## the figures of the README, one table; VM=script measures in an emulated terminal too
