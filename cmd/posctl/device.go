@@ -267,6 +267,7 @@ var advices = []struct {
 	{device.ErrProtocol, "cli.dev_garbled"},
 	{device.ErrPaper, "cli.dev_paper"},
 	{device.ErrCover, "cli.dev_cover"},
+	{errNoKey, "cli.dev_no_key"},
 	{device.ErrRefused, "cli.dev_refused"},
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -88,12 +89,30 @@ func (b *trial) pinpad(ctx context.Context, p device.PINPad, o deviceOptions) {
 	if !b.note("cli.try_display", "POSD TEST", p.Show(ctx, "POSD TEST")) {
 		return
 	}
+	if k, ok := p.(keyed); ok {
+		b.masterKey(ctx, k, o.slot)
+	}
 	if o.pinEntry {
 		b.entry(ctx, p, o.slot)
 	} else {
 		b.skip("cli.try_entry", "cli.try_entry_flag")
 	}
 	b.note("cli.try_idle", "", p.Show(ctx, ""))
+}
+
+// keyed is a pad that tells whether it has a master key.
+type keyed interface {
+	CheckKey(ctx context.Context, slot int) (loaded bool, err error)
+}
+
+var errNoKey = errors.New("no master key in this slot")
+
+func (b *trial) masterKey(ctx context.Context, p keyed, slot int) {
+	loaded, err := p.CheckKey(ctx, slot)
+	if err == nil && !loaded {
+		err = errNoKey
+	}
+	b.note("cli.try_key", b.tool.word("cli.try_slot", strconv.Itoa(slot)), err)
 }
 
 var errEntered = errors.New("a PIN was entered, and is thrown away")

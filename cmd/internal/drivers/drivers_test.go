@@ -251,7 +251,7 @@ func TestPINPad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.Device.Close()
-	if o.Detail != "master key in slot 0" {
+	if o.Detail != "PIN entry by Z60" {
 		t.Errorf("detail %q", o.Detail)
 	}
 	if err := o.Device.Show(ctx, "HELLO"); err != nil {
@@ -277,6 +277,9 @@ func TestPrinter(t *testing.T) {
 		t.Fatalf("a printer that wants something is there: %v", err)
 	}
 	defer o.Device.Close()
+	if o.Detail != "ESC/POS, 32 columns" {
+		t.Errorf("detail %q", o.Detail)
+	}
 	if err := o.Probe(ctx); !errors.Is(err, device.ErrCover) {
 		t.Errorf("probe: %v, want %v", err, device.ErrCover)
 	}

@@ -3,6 +3,7 @@ package drivers
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"posd/device"
 	"posd/device/pinpad/vfpad"
@@ -37,22 +38,20 @@ func vfpadConfig(p params) (vfpad.Config, error) {
 	return c, errors.Join(err1, err2, err3)
 }
 
-// openVFPad asks the pad for its master keys: it has no word for what it is.
+var entryNames = [...]string{vfpad.EntryZ62: "Z62", vfpad.EntryZ60: "Z60", vfpad.Entry70: "70"}
+
+// openVFPad asks the pad for a master key, to know that it is there: it has no word for what
+// it is.
 func openVFPad(ctx context.Context, port device.Port, config vfpad.Config) (o Opened[device.PINPad], err error) {
 	pad, err := vfpad.New(port, config)
 	if err != nil {
 		return o, err
 	}
-	loaded, err := pad.CheckKey(ctx, 0)
-	detail := "no master key in slot 0"
-	if loaded {
-		detail = "master key in slot 0"
-	}
 	probe := func(ctx context.Context) error {
 		_, err := pad.CheckKey(ctx, 0)
 		return err
 	}
-	return Opened[device.PINPad]{Device: pad, Detail: detail, Probe: probe}, err
+	return Opened[device.PINPad]{Device: pad, Detail: "PIN entry by " + entryNames[config.Entry], Probe: probe}, probe(ctx)
 }
 
 func escposPrinter() Driver[device.Printer] {
@@ -88,7 +87,7 @@ func openESCPOS(ctx context.Context, port device.Port, config escpos.Config) (o 
 	if errors.Is(err, device.ErrPaper) || errors.Is(err, device.ErrCover) {
 		err = nil // it is there; the next look says what it wants
 	}
-	return Opened[device.Printer]{Device: printer, Probe: probe}, err
+	return Opened[device.Printer]{Device: printer, Detail: fmt.Sprintf("ESC/POS, %d columns", config.Columns), Probe: probe}, err
 }
 
 // paper turns a printer's status into the error that a print would end with.

@@ -76,7 +76,7 @@ func phoenixReader() Driver[device.Reader] {
 			{"clock", "3579545", "dev.phoenix.clock"},
 			{"max", "115200", "dev.phoenix.max"},
 			{"slack", "250ms", "dev.phoenix.slack"},
-			{"any", "off", "dev.phoenix.any"},
+			{"any", "off", "dev.reader.any"},
 		},
 	}
 	line := serial.Config{Baud: phoenix.DefaultBaud, Parity: serial.EvenParity, StopBits: 2}

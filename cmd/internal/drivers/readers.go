@@ -31,17 +31,23 @@ func greet(ctx context.Context, r firm) (Opened[device.Reader], error) {
 func ccidReader() Driver[device.Reader] {
 	d := Driver[device.Reader]{
 		Words: "dev.ccid", Example: "ccid:///dev/serial/by-path/…?profile=gempc",
-		Params: []Param{{"profile", "gempc", "dev.ccid.profile"}},
+		Params: []Param{
+			{"profile", "gempc", "dev.ccid.profile"},
+			{"unasked", "off", "dev.ccid.unasked"},
+			{"any", "off", "dev.reader.any"},
+		},
 	}
 	return onLine(d, serial.Config{Baud: 115200, StopBits: 2, RTS: serial.Low}, func(p params) (attach[device.Reader], error) {
-		profile, err := ccid.ParseProfile(p.text("profile"))
+		profile, err1 := ccid.ParseProfile(p.text("profile"))
+		unasked, err2 := p.on("unasked")
+		anyCard, err3 := p.on("any")
 		return func(ctx context.Context, port device.Port) (o Opened[device.Reader], err error) {
-			r, err := ccid.New(port, ccid.Config{Profile: profile})
+			r, err := ccid.New(port, ccid.Config{Profile: profile, Unasked: unasked, AnyATR: anyCard})
 			if err != nil {
 				return o, err
 			}
 			return greet(ctx, r)
-		}, err
+		}, errors.Join(err1, err2, err3)
 	})
 }
 
