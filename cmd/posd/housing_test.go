@@ -35,7 +35,7 @@ func (d *desk) trip(t *testing.T) {
 func TestOpenedHousing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	d := newDesk(t, ctx)
+	d := newDesk(t, ctx, 30*time.Second)
 	must(t, d.Boot(ctx))
 	a, b := control.Technician{Name: "li", Password: "a long password"}, control.Technician{Name: "wang", Password: "another one, long"}
 	must(t, d.Client().Enrol(ctx, a, b))

@@ -66,7 +66,9 @@ func (n *notes) String() string {
 	return n.text.String()
 }
 
-func newDesk(t *testing.T, ctx context.Context) *desk {
+// newDesk sets a desk up. answer is how long the agent waits for the host: short only
+// where the host keeps its answer to itself.
+func newDesk(t *testing.T, ctx context.Context, answer time.Duration) *desk {
 	t.Helper()
 	program, err := buildAgent()
 	if err != nil {
@@ -74,7 +76,7 @@ func newDesk(t *testing.T, ctx context.Context) *desk {
 	}
 	d := &desk{dir: t.TempDir()}
 	d.Rig, err = rig.Start(ctx, rig.Config{
-		Dir: d.dir, Posd: program, AnswerTimeout: time.Second, LogLevel: "debug", AgentLog: &d.agent, HostLog: &d.log,
+		Dir: d.dir, Posd: program, AnswerTimeout: answer, LogLevel: "debug", AgentLog: &d.agent, HostLog: &d.log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +134,11 @@ func TestKillAtEveryPoint(t *testing.T) {
 func (k killing) run(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	d := newDesk(t, ctx)
+	answer := 30 * time.Second
+	if k.lost {
+		answer = 2 * time.Second
+	}
+	d := newDesk(t, ctx, answer)
 	k.die(t, ctx, d)
 	must(t, d.Boot(ctx))
 	if k.want == "reversed" {

@@ -31,7 +31,7 @@ var pulls = []pull{
 func TestUnplugAHundredTimes(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	d := newDesk(t, ctx)
+	d := newDesk(t, ctx, 30*time.Second)
 	must(t, d.Boot(ctx))
 	d.sellAll(t, ctx, 0) // once through everything, so that what is opened once is open
 	before := d.process(t, ctx)
