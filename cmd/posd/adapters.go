@@ -92,10 +92,10 @@ type pad struct {
 }
 
 // EnterPIN has an online PIN entered.
-func (p *pad) EnterPIN(ctx context.Context, req payment.PINEntry) ([8]byte, error) {
+func (p *pad) EnterPIN(ctx context.Context, req payment.PINEntry) ([]byte, error) {
 	dev, err := p.pad.get(ctx)
 	if err != nil {
-		return [8]byte{}, err
+		return nil, err
 	}
 	block, err := dev.EnterPIN(ctx, device.PINRequest{
 		PAN: req.PAN, Slot: p.slot, Key: req.Key, MinDigits: 4, MaxDigits: 12,
@@ -103,11 +103,11 @@ func (p *pad) EnterPIN(ctx context.Context, req payment.PINEntry) ([8]byte, erro
 	})
 	switch {
 	case errors.Is(err, device.ErrBypassed):
-		return [8]byte{}, payment.ErrPINBypassed
+		return nil, payment.ErrPINBypassed
 	case errors.Is(err, device.ErrCancelled):
-		return [8]byte{}, errors.Join(kernel.ErrCancelled, err)
+		return nil, errors.Join(kernel.ErrCancelled, err)
 	}
-	return block.Block, p.pad.failed(err)
+	return block.Block[:], p.pad.failed(err)
 }
 
 // face shows messages: on the PIN pad, in the snapshot, and in the log.

@@ -299,7 +299,7 @@ func (h holder) EnterPIN(ctx context.Context, req kernel.PINRequest) (kernel.PIN
 	block, err := h.t.PINPad.EnterPIN(ctx, PINEntry{PAN: req.PAN, Amount: req.Amount, Key: key})
 	switch {
 	case err == nil:
-		h.a.pinBlock, h.a.pinKey = block[:], key.KCV
+		h.a.pinBlock, h.a.pinKey = block, key.KCV
 		h.t.Display.Show(ctx, Processing)
 		return kernel.PINResult{Status: kernel.PINEntered}, nil
 	case errors.Is(err, ErrPINBypassed):

@@ -103,6 +103,18 @@ func (j *memJournal) Unprinted(context.Context) ([]*payment.Record, error) {
 	}), nil
 }
 
+func (j *memJournal) Waiting(context.Context) ([]*payment.Record, error) {
+	return j.filter(func(r payment.Record) bool { return r.State == payment.Stored }), nil
+}
+
+func (j *memJournal) Notices(context.Context) ([]*payment.Record, error) {
+	return j.filter(func(r payment.Record) bool { return r.Script != nil && r.Script.Answer == nil }), nil
+}
+
+func (j *memJournal) Related(_ context.Context, id payment.ID) ([]*payment.Record, error) {
+	return j.filter(func(r payment.Record) bool { return r.Original != nil && r.Original.ID == id }), nil
+}
+
 func (j *memJournal) Printed(id payment.ID) { j.printed[id] = true }
 
 func (j *memJournal) filter(want func(payment.Record) bool) []*payment.Record {
@@ -256,8 +268,8 @@ func (s slot) Transmit(context.Context, apdu.Command) (apdu.Response, error) {
 
 type pad struct{ err error }
 
-func (p pad) EnterPIN(context.Context, payment.PINEntry) ([8]byte, error) {
-	return [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, p.err
+func (p pad) EnterPIN(context.Context, payment.PINEntry) ([]byte, error) {
+	return []byte{1, 2, 3, 4, 5, 6, 7, 8}, p.err
 }
 
 func (pad) PINKey() (keyblock.Cryptogram, error) {

@@ -18,7 +18,7 @@ import (
 type Journal interface {
 	// Next returns the ID that Begin will give, without writing.
 	Next(ctx context.Context) (ID, error)
-	// Begin stores rec as Requested and uses up its ID. It refuses an ID that is not
+	// Begin stores rec as Requested or Stored and uses up its ID. It refuses an ID that is not
 	// Next's. Whatever [Journal.Printed] left to write goes to disk with it.
 	Begin(ctx context.Context, rec *Record) error
 	// Update stores rec in place of the record with its ID, if the move from the
@@ -28,6 +28,12 @@ type Journal interface {
 	Get(ctx context.Context, id ID) (*Record, error)
 	// Owed returns the records in state Requested, Answered or ReversalOwed, oldest first.
 	Owed(ctx context.Context) ([]*Record, error)
+	// Waiting returns the Stored records, oldest first: what goes up next.
+	Waiting(ctx context.Context) ([]*Record, error)
+	// Notices returns the records whose Script is not answered, oldest first.
+	Notices(ctx context.Context) ([]*Record, error)
+	// Related returns the records whose Original is id, oldest first.
+	Related(ctx context.Context, id ID) ([]*Record, error)
 	// Printed notes, without a commit of its own, that the receipt was printed.
 	Printed(id ID)
 	// Unprinted returns completed records whose receipt is not known to be printed.
@@ -54,16 +60,28 @@ type Authorizer interface {
 	Authorize(ctx context.Context, req AuthRequest) (Answer, error)
 	// Reverse sends the reversal of rec, whose Reversal is set.
 	Reverse(ctx context.Context, rec *Record) (Answer, error)
+	// Forward sends a Stored record, which the host may have heard of before: the same
+	// key and the same content each time.
+	Forward(ctx context.Context, rec *Record) (Answer, error)
+	// Notify sends the result of issuer scripts, rec.Script.
+	Notify(ctx context.Context, rec *Record) (Answer, error)
 }
 
 // AuthRequest is a request with the secrets that are never stored.
 type AuthRequest struct {
 	Record   *Record
 	Track2   emv.Track2
-	PINBlock []byte // 8 bytes under TPK, format ISO 0; empty for none
+	PINBlock []byte // under TPK: 8 bytes of format ISO 0, or 16 of format ISO 4 under AES; empty for none
 	// PINKey tells under which TPK the block was made. A sign-on in between brings another
 	// key, under which the block would be a wrong PIN: such a request is ErrNotSent.
 	PINKey keyblock.KCV
+}
+
+// Stripe is what a terminal reads besides chips. A Slot that is one too offers fallback to
+// the magnetic stripe.
+type Stripe interface {
+	// Swipe waits for a card to be swiped. ctx bounds the wait.
+	Swipe(ctx context.Context) (emv.Track2, error)
 }
 
 // Slot is the reader's contact slot.
@@ -82,7 +100,7 @@ type Card interface {
 // PINPad makes PIN blocks. Errors: kernel.ErrCancelled for the cancel key and for a
 // time-out, ErrPINBypassed for ENTER without digits; anything else is a broken pad.
 type PINPad interface {
-	EnterPIN(ctx context.Context, req PINEntry) (block [8]byte, err error)
+	EnterPIN(ctx context.Context, req PINEntry) (block []byte, err error)
 }
 
 // ErrPINBypassed says that the cardholder pressed ENTER without digits.

@@ -17,21 +17,6 @@ type ID struct {
 // String returns batch and STAN as people read them: "000001/000042".
 func (id ID) String() string { return fmt.Sprintf("%06d/%06d", id.Batch, id.STAN) }
 
-// Kind is the kind of payment.
-type Kind uint8
-
-const (
-	Sale Kind = iota + 1
-)
-
-// String returns the key of the kind in the words table, "sale".
-func (k Kind) String() string {
-	if k == Sale {
-		return "sale"
-	}
-	return fmt.Sprintf("kind %d", uint8(k))
-}
-
 // State is where a payment stands. It is persisted by its number: numbers are never
 // reused. Legal moves are in the table of [State.CanMove].
 type State uint8
@@ -53,6 +38,13 @@ const (
 	Reversed State = 6
 	// Resolved: an operator ended the debt with a reason that is kept.
 	Resolved State = 7
+	// Stored: it happened without the host, or the host's answer is not known and it is
+	// of a kind that is repeated. It goes up in its turn, one at a time, until the host
+	// answers; a restart changes nothing.
+	Stored State = 8
+	// Refused: the host answered a stored payment with a refusal. It stays in the batch,
+	// on the list of unsent payments, until an operator resolves it or sends it again.
+	Refused State = 9
 )
 
 // Reason is field 39 of a reversal: why the money is to be given back.
@@ -73,24 +65,50 @@ type Record struct {
 	Amount   emv.Amount
 	Time     time.Time // business clock at the order
 	Operator string    // two digits
-	Terminal string    // field 41, 8 characters
-	Merchant string    // field 42, 15 characters
+	// Supervisor is who allowed it where its kind asks for more than a cashier; two
+	// digits, empty for nobody.
+	Supervisor string
+	Terminal   string // field 41, 8 characters
+	Merchant   string // field 42, 15 characters
 
 	PAN         emv.PAN
 	Masked      string // first six, last four
 	Expiry      string // YYMM
 	PANSequence int    // -1 for none
-	EntryMode   string // field 22, 3 digits: 051 chip with PIN, 052 chip without
+	EntryMode   string // field 22, 3 digits: 051 chip with PIN, 052 chip without; 021, 022 stripe; 011, 012 typed
+	Fallback    bool   // the chip failed and the stripe was read: field 60.5 is 2
 	Request     []byte // field 55 as sent
 	Final       []byte // field 55 objects after the last GENERATE AC, the TC among them
 	OnlinePIN   bool
 
+	Original *Original  // nil for a kind that has none
+	Before   emv.Amount // amount of the original before an adjustment; zero otherwise
+
 	Answer    *Answer // nil before an answer
+	Tries     int     // how often a stored payment was sent
+	Script    *Notice // nil where the card ran no issuer script
 	Facts     kernel.Facts
 	Why       string // what decided, in one clause
 	Reversal  *Debt  // nil where none was ever owed
 	Completed time.Time
 	Printed   bool
+}
+
+// Original is the payment that this one is about, as field 37, 38 and 61 name it.
+type Original struct {
+	ID       ID     // zero where batch and voucher number are not known
+	RRN      string // field 37, 12 characters; empty for unknown
+	AuthCode string // field 38, 6 characters; empty for unknown
+	Date     string // MMDD; empty for unknown
+}
+
+// Notice is the result of issuer scripts, which the host is told of before the next
+// request (0620).
+type Notice struct {
+	ICC    []byte    // field 55 of the notice: DF31 is the results
+	Since  time.Time // when it became owed
+	Tries  int       // how often it was sent
+	Answer *Answer   // nil until the host answered
 }
 
 // Answer is the host's answer to a request or a reversal.
@@ -105,6 +123,7 @@ type Answer struct {
 	Text       string // field 63: what the issuer wants said
 	ICC        []byte // field 55
 	Amount     int64  // field 4, minor units; 0 where absent
+	Balance    *int64 // field 54, minor units, negative for a debit balance; nil where absent
 }
 
 // Debt is a reversal that is or was owed.

@@ -5,14 +5,16 @@ import "fmt"
 // moves lists, for each state, where a payment may go from it. The zero state is a
 // payment that is not in the journal.
 var moves = map[State][]State{
-	0:            {Requested},
-	Requested:    {Answered, Declined, ReversalOwed},
+	0:            {Requested, Stored},
+	Requested:    {Answered, Completed, Declined, ReversalOwed, Stored},
 	Answered:     {Completed, ReversalOwed},
 	Completed:    {},
 	Declined:     {},
 	ReversalOwed: {Reversed, Resolved},
 	Reversed:     {},
 	Resolved:     {},
+	Stored:       {Completed, Refused, Resolved},
+	Refused:      {Stored, Resolved},
 }
 
 var stateNames = map[State]string{
@@ -23,6 +25,8 @@ var stateNames = map[State]string{
 	ReversalOwed: "reversal owed",
 	Reversed:     "reversed",
 	Resolved:     "resolved",
+	Stored:       "stored",
+	Refused:      "refused",
 }
 
 // Valid tells whether the number is a state at all: a record with another is damaged
@@ -58,5 +62,6 @@ func (s State) CanMove(to State) bool {
 func (s State) Final() bool { return s.Valid() && len(moves[s]) == 0 }
 
 // Debt tells that the host may have moved money for a payment that is not completed:
-// found at boot in such a state, it is owed a reversal.
+// found at boot in such a state, it is owed a reversal, if its kind has one: see
+// [Rules].Unanswered.
 func (s State) Debt() bool { return s == Requested || s == Answered || s == ReversalOwed }

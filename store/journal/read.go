@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"posd/emv"
 	"posd/emv/payment"
@@ -49,6 +50,33 @@ func (j *Journal) Unprinted(ctx context.Context) ([]*payment.Record, error) {
 		return nil, fmt.Errorf("journal: unprinted: %w", err)
 	}
 	return recs, nil
+}
+
+// Waiting implements payment.Journal.
+func (j *Journal) Waiting(ctx context.Context) ([]*payment.Record, error) {
+	recs, err := j.pick(ctx, true, func(e entry) bool { return e.state == payment.Stored })
+	if err != nil {
+		return nil, fmt.Errorf("journal: waiting: %w", err)
+	}
+	return recs, nil
+}
+
+// Notices implements payment.Journal.
+func (j *Journal) Notices(ctx context.Context) ([]*payment.Record, error) {
+	recs, err := j.pick(ctx, true, func(e entry) bool { return e.state == payment.Completed })
+	if err != nil {
+		return nil, fmt.Errorf("journal: notices: %w", err)
+	}
+	return slices.DeleteFunc(recs, func(r *payment.Record) bool { return r.Script == nil || r.Script.Answer != nil }), nil
+}
+
+// Related implements payment.Journal.
+func (j *Journal) Related(ctx context.Context, id payment.ID) ([]*payment.Record, error) {
+	recs, err := j.pick(ctx, false, func(entry) bool { return true })
+	if err != nil {
+		return nil, fmt.Errorf("journal: related to %v: %w", id, err)
+	}
+	return slices.DeleteFunc(recs, func(r *payment.Record) bool { return r.Original == nil || r.Original.ID != id }), nil
 }
 
 // pick reads the records that want says, oldest first.

@@ -99,6 +99,28 @@ type stored struct {
 	Why         string        `json:"why,omitempty"`
 	Reversal    *storedDebt   `json:"reversal,omitempty"`
 	Completed   time.Time     `json:"completed,omitzero"`
+
+	Supervisor string          `json:"supervisor,omitempty"`
+	Fallback   bool            `json:"fallback,omitempty"`
+	Original   *storedOriginal `json:"original,omitempty"`
+	Before     int64           `json:"before,omitempty"` // minor units of Currency
+	Tries      int             `json:"tries,omitempty"`
+	Script     *storedNotice   `json:"script,omitempty"`
+}
+
+type storedOriginal struct {
+	Batch    uint32 `json:"batch,omitempty"`
+	STAN     uint32 `json:"stan,omitempty"`
+	RRN      string `json:"rrn,omitempty"`
+	AuthCode string `json:"auth,omitempty"`
+	Date     string `json:"date,omitempty"`
+}
+
+type storedNotice struct {
+	ICC    []byte        `json:"icc,omitempty"`
+	Since  time.Time     `json:"since,omitzero"`
+	Tries  int           `json:"tries,omitempty"`
+	Answer *storedAnswer `json:"answer,omitempty"`
 }
 
 type storedAnswer struct {
@@ -112,6 +134,7 @@ type storedAnswer struct {
 	Text       string `json:"text,omitempty"`
 	ICC        []byte `json:"icc,omitempty"`
 	Amount     int64  `json:"amount,omitempty"`
+	Balance    *int64 `json:"balance,omitempty"`
 }
 
 type storedDebt struct {
@@ -218,6 +241,8 @@ func toStored(r *payment.Record) *stored {
 		Request: r.Request, Final: r.Final, OnlinePIN: r.OnlinePIN,
 		Answer: (*storedAnswer)(r.Answer), Facts: toFacts(&r.Facts),
 		Why: r.Why, Reversal: toDebt(r.Reversal), Completed: r.Completed,
+		Supervisor: r.Supervisor, Fallback: r.Fallback, Original: toOriginal(r.Original),
+		Before: r.Before.Minor, Tries: r.Tries, Script: toNotice(r.Script),
 	}
 }
 
@@ -230,7 +255,47 @@ func fromStored(e entry, s *stored) *payment.Record {
 		Request: s.Request, Final: s.Final, OnlinePIN: s.OnlinePIN,
 		Answer: (*payment.Answer)(s.Answer), Facts: fromFacts(&s.Facts),
 		Why: s.Why, Reversal: fromDebt(s.Reversal), Completed: s.Completed, Printed: e.printed,
+		Supervisor: s.Supervisor, Fallback: s.Fallback, Original: fromOriginal(s.Original),
+		Before: before(s), Tries: s.Tries, Script: fromNotice(s.Script),
 	}
+}
+
+// before is the amount of the original of an adjustment; zero for any other payment.
+func before(s *stored) emv.Amount {
+	if s.Before == 0 {
+		return emv.Amount{}
+	}
+	return emv.Amount{Minor: s.Before, Currency: emv.Currency(s.Currency)}
+}
+
+func toOriginal(o *payment.Original) *storedOriginal {
+	if o == nil {
+		return nil
+	}
+	return &storedOriginal{Batch: o.ID.Batch, STAN: o.ID.STAN, RRN: o.RRN, AuthCode: o.AuthCode, Date: o.Date}
+}
+
+func fromOriginal(o *storedOriginal) *payment.Original {
+	if o == nil {
+		return nil
+	}
+	return &payment.Original{
+		ID: payment.ID{Batch: o.Batch, STAN: o.STAN}, RRN: o.RRN, AuthCode: o.AuthCode, Date: o.Date,
+	}
+}
+
+func toNotice(n *payment.Notice) *storedNotice {
+	if n == nil {
+		return nil
+	}
+	return &storedNotice{ICC: n.ICC, Since: n.Since, Tries: n.Tries, Answer: (*storedAnswer)(n.Answer)}
+}
+
+func fromNotice(n *storedNotice) *payment.Notice {
+	if n == nil {
+		return nil
+	}
+	return &payment.Notice{ICC: n.ICC, Since: n.Since, Tries: n.Tries, Answer: (*payment.Answer)(n.Answer)}
 }
 
 func toDebt(d *payment.Debt) *storedDebt {

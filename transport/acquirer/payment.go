@@ -49,6 +49,21 @@ func (l *Link) Reverse(ctx context.Context, rec *payment.Record) (payment.Answer
 	return answer, nil
 }
 
+// Forward implements payment.Authorizer. It waits as Authorize does.
+func (l *Link) Forward(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
+	build := func() (iso8583.Message, error) { return l.request(payment.AuthRequest{Record: rec}) }
+	answer, err := l.money(ctx, build, true)
+	if err != nil {
+		return payment.Answer{}, fmt.Errorf("acquirer: forward %v: %w", rec.ID, err)
+	}
+	return answer, nil
+}
+
+// Notify implements payment.Authorizer.
+func (l *Link) Notify(_ context.Context, rec *payment.Record) (payment.Answer, error) {
+	return payment.Answer{}, fmt.Errorf("acquirer: notify %v: the message set has no script notice yet: %w", rec.ID, payment.ErrNotSent)
+}
+
 // answers tells that got belongs to the request, which shares its key: same type, and
 // same batch. Some hosts leave the batch out of a refusal.
 func answers(request, got iso8583.Message) bool {
