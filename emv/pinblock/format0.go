@@ -20,6 +20,8 @@ var (
 	ErrPAN = errors.New("no card number")
 	// ErrBlock says that a block does not decode: another format, key or card number.
 	ErrBlock = errors.New("not a PIN block of this format, key and card number")
+	// ErrCipher says that a cipher is none with blocks of 16 bytes.
+	ErrCipher = errors.New("blocks of 16 bytes wanted")
 )
 
 // Encode0 returns the clear block of format 0: control 0, length, digits and fill F,

@@ -13,10 +13,20 @@ import (
 // enciphered, XORed with the card number field and enciphered again. Errors: [ErrPIN],
 // [ErrPAN], and a key that AES refuses. ISO 9564-1, format 4.
 func Encipher4(key, pin []byte, pan emv.PAN, random [8]byte) ([16]byte, error) {
+	block, err := aes4(key)
+	if err != nil {
+		return [16]byte{}, err
+	}
+	return Encipher4With(block, pin, pan, random)
+}
+
+// Encipher4With is [Encipher4] under a cipher with blocks of 16 bytes: AES, or SM4, for
+// which the format is used by analogy. Errors: [ErrPIN], [ErrPAN], [ErrCipher].
+func Encipher4With(block cipher.Block, pin []byte, pan emv.PAN, random [8]byte) ([16]byte, error) {
 	if err := checkPIN(pin); err != nil {
 		return [16]byte{}, err
 	}
-	block, account, err := prepare4(key, pan)
+	account, err := account4(block, pan)
 	if err != nil {
 		return [16]byte{}, err
 	}
@@ -34,7 +44,17 @@ func Encipher4(key, pin []byte, pan emv.PAN, random [8]byte) ([16]byte, error) {
 // Decipher4 returns the PIN of an enciphered block of format 4; the caller wipes it.
 // Errors: [ErrBlock], [ErrPAN], and a key that AES refuses.
 func Decipher4(key []byte, enciphered [16]byte, pan emv.PAN) ([]byte, error) {
-	block, account, err := prepare4(key, pan)
+	block, err := aes4(key)
+	if err != nil {
+		return nil, err
+	}
+	return Decipher4With(block, enciphered, pan)
+}
+
+// Decipher4With is [Decipher4] under a cipher with blocks of 16 bytes. Errors: [ErrBlock],
+// [ErrPAN], [ErrCipher].
+func Decipher4With(block cipher.Block, enciphered [16]byte, pan emv.PAN) ([]byte, error) {
+	account, err := account4(block, pan)
 	if err != nil {
 		return nil, err
 	}
@@ -48,14 +68,22 @@ func Decipher4(key []byte, enciphered [16]byte, pan emv.PAN) ([]byte, error) {
 	return takeDigits(field[:], 4, 0xA)
 }
 
-// prepare4 returns the cipher and the card number field: how many digits the number has
-// beyond 12, its digits (12 at least, zeros on the left), zeros to the end.
-func prepare4(key []byte, pan emv.PAN) (block cipher.Block, field [16]byte, err error) {
-	if pan.IsZero() {
-		return nil, field, fmt.Errorf("pinblock: format 4: %w", ErrPAN)
+func aes4(key []byte) (cipher.Block, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("pinblock: format 4: %w", err)
 	}
-	if block, err = aes.NewCipher(key); err != nil {
-		return nil, field, fmt.Errorf("pinblock: format 4: %w", err)
+	return block, nil
+}
+
+// account4 returns the card number field: how many digits the number has beyond 12, its
+// digits (12 at least, zeros on the left), zeros to the end.
+func account4(block cipher.Block, pan emv.PAN) (field [16]byte, err error) {
+	if pan.IsZero() {
+		return field, fmt.Errorf("pinblock: format 4: %w", ErrPAN)
+	}
+	if block == nil || block.BlockSize() != len(field) {
+		return field, fmt.Errorf("pinblock: format 4: %w", ErrCipher)
 	}
 	var buf [19]byte
 	digits := pan.Append(buf[:0])
@@ -64,5 +92,5 @@ func prepare4(key []byte, pan emv.PAN) (block cipher.Block, field [16]byte, err 
 		at := 1 + max(0, 12-len(digits)) + i
 		field[at/2] |= (d - '0') << (4 * (1 - at%2))
 	}
-	return block, field, nil
+	return field, nil
 }
