@@ -152,10 +152,7 @@ func (p *Pad) put(b ...byte) {
 	if p.fault == Silent {
 		return
 	}
-	select {
-	case p.out <- b:
-	default: // nobody reads
-	}
+	p.out.Offer(b)
 }
 
 // transmit sends a packet, once more if asked.

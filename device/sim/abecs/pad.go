@@ -3,16 +3,14 @@ package abecs
 import (
 	"context"
 	"crypto/cipher"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"posd/device"
-	"posd/emv"
+	"posd/device/sim/keypad"
+	"posd/device/sim/line"
 	"posd/emv/dukpt"
 )
 
@@ -21,9 +19,6 @@ const (
 	keyTime     = time.Minute // without a key during PIN entry
 	antennaTime = 2 * time.Minute
 )
-
-// maxQueue bounds what waits to be written; a driver that does not read loses it.
-const maxQueue = 64
 
 // Card is a card as the pad sees it. The pad calls one card from one goroutine at a time.
 type Card interface {
@@ -43,10 +38,7 @@ type TPDUs interface {
 }
 
 // Entry is what a cardholder sees when a PIN is asked for.
-type Entry struct {
-	PAN    emv.PAN // a real pad does not show it; a virtual cardholder knows the card by it
-	Prompt string  // two lines, with a line feed between
-}
+type Entry = keypad.Entry
 
 // Config is a pad. Nothing in it is required.
 type Config struct {
@@ -84,7 +76,7 @@ const LateBy = 5 * time.Minute
 // Pad is a PIN pad. Its methods may be called from any goroutine.
 type Pad struct {
 	config Config
-	out    chan []byte
+	out    line.Queue
 
 	mu      sync.Mutex
 	in      input
@@ -114,53 +106,22 @@ func New(config Config) (*Pad, error) {
 			return nil, fmt.Errorf("sim/abecs: new: key of %d bytes in slot %d: 16 in 0 to 99 wanted", len(key), slot)
 		}
 	}
-	return &Pad{config: config, out: make(chan []byte, maxQueue), dukpt: map[int]*dukpt.Device{}}, nil
+	return &Pad{config: config, out: line.NewQueue(), dukpt: map[int]*dukpt.Device{}}, nil
 }
 
 // Run speaks on the port until ctx ends (nil) or the port fails. It closes nothing.
 func (p *Pad) Run(ctx context.Context, port device.Port) error {
-	g, run := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
-		_ = port.SetReadDeadline(time.Unix(1, 0))
-		_ = port.SetWriteDeadline(time.Unix(1, 0))
-	})
-	defer stop()
 	defer p.reset()
-	g.Go(func() error { return p.read(port) })
-	g.Go(func() error { return p.write(run, port) })
-	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("sim/abecs: %w", err)
+	return line.Loops{Name: "sim/abecs", Take: p.hear, Out: p.out}.Run(ctx, port)
+}
+
+func (p *Pad) hear(_ context.Context, piece []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range piece {
+		p.take(c)
 	}
 	return nil
-}
-
-func (p *Pad) read(port device.Port) error {
-	b := make([]byte, 512)
-	for {
-		n, err := port.Read(b)
-		p.mu.Lock()
-		for _, c := range b[:n] {
-			p.take(c)
-		}
-		p.mu.Unlock()
-		clear(b[:n])
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-	}
-}
-
-func (p *Pad) write(ctx context.Context, port device.Port) error {
-	for {
-		select {
-		case b := <-p.out:
-			if _, err := port.Write(b); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // reset ends what is going on, as taking the power away does.
@@ -244,15 +205,10 @@ func (p *Pad) place(s *socket, card Card) {
 	}
 }
 
-// errKeys is the cause of a refusal by Press.
-var errKeys = errors.New("keys are digits, E, C and X")
-
 // Press presses keys one after the other: digits, E for enter, C for clear, X for cancel.
 func (p *Pad) Press(keys string) error {
-	for i := range len(keys) {
-		if c := keys[i]; (c < '0' || c > '9') && c != 'E' && c != 'C' && c != 'X' {
-			return fmt.Errorf("sim/abecs: key %d: %w", i+1, errKeys)
-		}
+	if err := keypad.Check(keys); err != nil {
+		return fmt.Errorf("sim/abecs: %w", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"posd/device/sim/keypad"
 )
 
 var master = []byte("0123456789abcdef")
@@ -171,7 +173,7 @@ func TestConfigIsChecked(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	if err := newPad(t).Press("12Q"); !errors.Is(err, errKeys) || strings.Contains(err.Error(), "12") {
+	if err := newPad(t).Press("12Q"); !errors.Is(err, keypad.ErrKeys) || strings.Contains(err.Error(), "12") {
 		t.Errorf("Press: %v", err)
 	}
 }

@@ -1,16 +1,13 @@
 package abecs
 
 import (
-	"crypto/cipher"
-	"crypto/des"
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 
+	"posd/device/sim/keypad"
 	"posd/emv"
 	"posd/emv/dukpt"
-	"posd/emv/pinblock"
 )
 
 // entry is a PIN entry that is going on.
@@ -18,10 +15,8 @@ type entry struct {
 	slot    int
 	working []byte // clear working key; nil with DUKPT
 	pan     emv.PAN
-	min     int
-	max     int
 	prompt  string
-	digits  []byte
+	pin     keypad.PIN
 }
 
 // gpn is method (1), slot (2), working key (32), length of the card number (2), card number
@@ -68,7 +63,7 @@ func (p *Pad) parse(b string) (e *entry, status int) {
 	if err != nil {
 		return nil, stInvalid
 	}
-	e = &entry{slot: slot, pan: pan, min: least, max: most, prompt: lines(b[61:])}
+	e = &entry{slot: slot, pan: pan, pin: keypad.PIN{Least: least, Most: most}, prompt: lines(b[61:])}
 	switch b[0] {
 	case '1':
 		return e, p.openWorking(e, b[3:35])
@@ -90,51 +85,29 @@ func (p *Pad) openWorking(e *entry, text string) int {
 	case master == nil:
 		return stKey
 	}
-	block := tdes(master)
-	e.working = make([]byte, 16)
-	block.Decrypt(e.working, wrapped)
-	block.Decrypt(e.working[8:], wrapped[8:])
+	e.working = keypad.OpenWorking(master, wrapped)
 	return stOK
-}
-
-// tdes is TDES with a key of 16 bytes: what comes here was measured before.
-func tdes(key []byte) cipher.Block {
-	block, err := des.NewTripleDESCipher(append(append([]byte(nil), key...), key[:8]...))
-	if err != nil {
-		panic(fmt.Sprintf("sim/abecs: key of %d bytes: %v", len(key), err))
-	}
-	return block
 }
 
 // pressed is one key during an entry.
 func (p *Pad) pressed(w *waiting, e *entry, key byte) {
 	w.timer.Reset(keyTime)
-	switch {
-	case key == 'X':
+	switch e.pin.Press(key) {
+	case keypad.Cancelled:
 		p.finish(w)
 		p.shown = ""
 		p.respond("GPN", stCancel)
-		return
-	case key == 'C':
-		clear(e.digits)
-		e.digits = e.digits[:0]
-	case key == 'E' && len(e.digits) >= e.min:
+	case keypad.Entered:
 		p.entered(w, e)
-		return
-	case key != 'E' && len(e.digits) < e.max:
-		e.digits = append(e.digits, key)
+	default:
+		p.shown = e.prompt + "\n" + e.pin.Stars()
 	}
-	p.shown = e.prompt + "\n" + strings.Repeat("*", len(e.digits))
 }
 
 // entered makes the block of format 0, and its serial number; zeros without DUKPT.
 func (p *Pad) entered(w *waiting, e *entry) {
 	defer p.finish(w)
 	p.shown = ""
-	block, err := pinblock.Encode0(e.digits, e.pan)
-	if err != nil {
-		panic(fmt.Sprintf("sim/abecs: digits that the keypad let through: %v", err))
-	}
 	key, ksn := e.working, dukpt.KSN{}
 	if key == nil {
 		transaction, at, err := p.dukpt[e.slot].Next()
@@ -145,11 +118,10 @@ func (p *Pad) entered(w *waiting, e *entry) {
 		pin := transaction.For(dukpt.PIN)
 		key, ksn = pin[:], at
 	}
-	tdes(key).Encrypt(block[:], block[:])
-	p.respond("GPN", stOK, fmt.Sprintf("%X%s", block, ksn))
+	p.respond("GPN", stOK, fmt.Sprintf("%X%s", e.pin.Seal0(e.pan, key), ksn))
 }
 
 func (e *entry) wipe() {
-	clear(e.digits)
+	e.pin.Wipe()
 	clear(e.working)
 }

@@ -2,15 +2,12 @@ package ccid
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"posd/device"
+	"posd/device/sim/line"
 )
 
 // Profile is what differs between readers.
@@ -73,7 +70,7 @@ type Fault struct {
 // Reader is a reader with one slot. Its methods may be called from any goroutine.
 type Reader struct {
 	config  Config
-	out     chan []byte
+	out     line.Queue
 	running atomic.Bool
 
 	mu         sync.Mutex
@@ -90,13 +87,9 @@ type Reader struct {
 	parameters []byte // 5 bytes of T=0 or 7 of T=1
 }
 
-// maxQueue bounds what waits to be written; a host that does not read loses
-// notifications, as with hardware.
-const maxQueue = 64
-
 // New makes a reader with an empty slot.
 func New(config Config) *Reader {
-	return &Reader{config: config, out: make(chan []byte, maxQueue)}
+	return &Reader{config: config, out: line.NewQueue()}
 }
 
 // Insert puts a card in the slot, in place of one that is there.
@@ -139,13 +132,10 @@ func (r *Reader) tell(e Event) {
 func (r *Reader) notify(state byte) {
 	switch {
 	case !r.running.Load() || r.fault.Kind == Silent:
-	case r.held && len(r.pending) < maxQueue:
+	case r.held && len(r.pending) < line.MaxQueue:
 		r.pending = append(r.pending, 0x50, state)
 	case !r.held:
-		select {
-		case r.out <- []byte{0x50, state}:
-		default:
-		}
+		r.out.Offer([]byte{0x50, state})
 	}
 }
 
@@ -153,50 +143,11 @@ func (r *Reader) notify(state byte) {
 func (r *Reader) Run(ctx context.Context, port device.Port) error {
 	r.running.Store(true)
 	defer r.running.Store(false)
-	g, run := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
-		_ = port.SetReadDeadline(time.Unix(1, 0))
-		_ = port.SetWriteDeadline(time.Unix(1, 0))
-	})
-	defer stop()
 	in := make(chan []byte)
-	g.Go(func() error { return read(run, port, in) })
-	g.Go(func() error { return r.write(run, port) })
-	g.Go(func() error { return r.serve(run, in) })
-	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("sim/ccid: %w", err)
-	}
-	return nil
-}
-
-func read(ctx context.Context, port device.Port, in chan<- []byte) error {
-	for {
-		b := make([]byte, 512)
-		n, err := port.Read(b)
-		if n > 0 {
-			select {
-			case in <- b[:n]:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-	}
-}
-
-func (r *Reader) write(ctx context.Context, port device.Port) error {
-	for {
-		select {
-		case b := <-r.out:
-			if _, err := port.Write(b); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return line.Loops{
+		Name: "sim/ccid", Take: line.Into(in), Out: r.out,
+		Work: func(ctx context.Context) error { return r.serve(ctx, in) },
+	}.Run(ctx, port)
 }
 
 func (r *Reader) serve(ctx context.Context, in <-chan []byte) error {
@@ -228,15 +179,15 @@ func (r *Reader) react(ctx context.Context, e event, c command) error {
 	}
 	switch e {
 	case spoiled:
-		return r.send(ctx, []byte{syn, nak, syn ^ nak})
+		return r.out.Send(ctx, []byte{syn, nak, syn ^ nak})
 	case nakked:
 		r.mu.Lock()
 		last := r.last
 		r.mu.Unlock()
-		return r.send(ctx, spoil(f, last))
+		return r.out.Send(ctx, spoil(f, last))
 	}
 	if r.config.Profile == GemPC && f.Kind != NoEcho {
-		if err := r.send(ctx, c.frame); err != nil {
+		if err := r.out.Send(ctx, c.frame); err != nil {
 			return err
 		}
 	}
@@ -248,7 +199,7 @@ func (r *Reader) react(ctx context.Context, e event, c command) error {
 	before := r.pending
 	r.pending, r.last = nil, a
 	r.mu.Unlock()
-	return r.send(ctx, append(before, spoil(f, a)...))
+	return r.out.Send(ctx, append(before, spoil(f, a)...))
 }
 
 // takeFault uses up one of the times of the fault, if this is a time for it.
@@ -286,7 +237,7 @@ func (r *Reader) delay(ctx context.Context, f Fault, c command) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := r.send(ctx, between); err != nil {
+		if err := r.out.Send(ctx, between); err != nil {
 			return err
 		}
 	}
@@ -309,16 +260,4 @@ func spoil(f Fault, frame []byte) []byte {
 		b = b[:len(b)-2]
 	}
 	return b
-}
-
-func (r *Reader) send(ctx context.Context, b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	select {
-	case r.out <- b:
-		return nil
-	case <-ctx.Done():
-		return errors.New("host does not read")
-	}
 }

@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"posd/device"
+	"posd/device/sim/line"
 )
 
 // Limits of a printer.
 const (
-	maxQueue  = 64        // answers that wait for a driver that does not read
 	maxBuffer = 128 << 10 // bytes that wait for paper
 	maxImage  = 64 << 10  // bytes of one image
 	maxPaper  = 10_000    // lines of paper
@@ -68,7 +65,7 @@ const (
 // Printer is a printer. Its methods may be called from any goroutine.
 type Printer struct {
 	config Config
-	out    chan []byte
+	out    line.Queue
 
 	mu        sync.Mutex
 	fault     Fault
@@ -102,49 +99,17 @@ func New(config Config) (*Printer, error) {
 	if config.Columns < 4 || config.Columns > 255 {
 		return nil, fmt.Errorf("sim/escpos: new: Columns %d, 4 to 255 wanted", config.Columns)
 	}
-	p := &Printer{config: config, out: make(chan []byte, maxQueue), linesLeft: -1, bytesLeft: -1}
+	p := &Printer{config: config, out: line.NewQueue(), linesLeft: -1, bytesLeft: -1}
 	p.initialise()
 	return p, nil
 }
 
 // Run speaks on the port until ctx ends (nil) or the port fails. It closes nothing.
 func (p *Printer) Run(ctx context.Context, port device.Port) error {
-	g, run := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
-		_ = port.SetReadDeadline(time.Unix(1, 0))
-		_ = port.SetWriteDeadline(time.Unix(1, 0))
-	})
-	defer stop()
-	g.Go(func() error { return p.read(port) })
-	g.Go(func() error { return p.write(run, port) })
-	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("sim/escpos: %w", err)
-	}
-	return nil
-}
-
-func (p *Printer) read(port device.Port) error {
-	b := make([]byte, 512)
-	for {
-		n, err := port.Read(b)
-		p.take(b[:n])
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-	}
-}
-
-func (p *Printer) write(ctx context.Context, port device.Port) error {
-	for {
-		select {
-		case b := <-p.out:
-			if _, err := port.Write(b); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return line.Loops{Name: "sim/escpos", Out: p.out, Take: func(_ context.Context, piece []byte) error {
+		p.take(piece)
+		return nil
+	}}.Run(ctx, port)
 }
 
 // take reads a piece of the stream: real-time commands at once, the rest in its turn.
@@ -202,10 +167,7 @@ func (p *Printer) answer(b ...byte) {
 	if len(b) == 0 {
 		return
 	}
-	select {
-	case p.out <- b:
-	default: // nobody reads
-	}
+	p.out.Offer(b)
 }
 
 // autoStatus is the four bytes of GS a.

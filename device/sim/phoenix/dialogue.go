@@ -229,7 +229,7 @@ func (d *dialogue) agree(ctx context.Context, request []byte) error {
 }
 
 func (d *dialogue) send(ctx context.Context, b []byte) error {
-	return d.reader.send(ctx, d.codeAll(b))
+	return d.reader.out.Send(ctx, d.codeAll(b))
 }
 
 // wait lets time pass; false: a reset or the end came before.

@@ -2,18 +2,16 @@ package phoenix
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	pin "periph.io/x/conn/v3/gpio"
 
 	"posd/device"
 	"posd/device/gpio"
+	"posd/device/sim/line"
 )
 
 // Config is a slot. Nothing in it is required.
@@ -83,7 +81,7 @@ type Reader struct {
 	config            Config
 	lines             Lines
 	off               *gpio.Memory
-	out               chan []byte
+	out               line.Queue
 	kick              chan struct{} // a reset began a dialogue, or ended one
 	running           atomic.Bool
 	mu                sync.Mutex
@@ -115,7 +113,7 @@ func (s start) kinds() []FaultKind {
 
 // New makes an empty slot without power.
 func New(config Config) *Reader {
-	r := &Reader{config: config, out: make(chan []byte, 64), kick: make(chan struct{}, 1), rate: 0x11}
+	r := &Reader{config: config, out: line.NewQueue(), kick: make(chan struct{}, 1), rate: 0x11}
 	r.off = gpio.NewMemory("OFFN", nil)
 	r.lines = Lines{
 		CMDVCCN: gpio.NewMemory("CMDVCCN", func(l pin.Level) { r.power(!bool(l)) }),
@@ -304,43 +302,26 @@ func (r *Reader) tell(e Event) {
 func (r *Reader) Run(ctx context.Context, port device.Port) error {
 	r.running.Store(true)
 	defer r.running.Store(false)
-	g, run := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
-		_ = port.SetReadDeadline(time.Unix(1, 0))
-		_ = port.SetWriteDeadline(time.Unix(1, 0))
-	})
-	defer stop()
 	in := make(chan []byte, 64)
-	g.Go(func() error { return r.read(run, port, in) })
-	g.Go(func() error { return r.write(run, port) })
-	g.Go(func() error { return r.serve(run, in) })
-	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("sim/phoenix: %w", err)
-	}
-	return nil
+	return line.Loops{
+		Name: "sim/phoenix", Out: r.out,
+		Take: func(ctx context.Context, b []byte) error { return r.hear(ctx, b, in) },
+		Work: func(ctx context.Context) error { return r.serve(ctx, in) },
+	}.Run(ctx, port)
 }
 
-// read hears the host, and lets it hear itself: that is the line's doing, whatever the card
-// is at.
-func (r *Reader) read(ctx context.Context, port device.Port, in chan<- []byte) error {
-	for {
-		b := make([]byte, 512)
-		n, err := port.Read(b)
-		if n > 0 && r.peek().Kind != Silent {
-			if err := r.pass(ctx, b[:n], in); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
+// hear lets the host hear itself, whatever the card is at: that is the line's doing.
+func (r *Reader) hear(ctx context.Context, piece []byte, in chan<- []byte) error {
+	if r.peek().Kind == Silent {
+		return nil
 	}
+	return r.pass(ctx, append([]byte(nil), piece...), in)
 }
 
 func (r *Reader) pass(ctx context.Context, b []byte, in chan<- []byte) error {
 	r.settle()
 	if !r.config.NoEcho {
-		if err := r.send(ctx, b); err != nil {
+		if err := r.out.Send(ctx, b); err != nil {
 			return err
 		}
 	}
@@ -349,19 +330,6 @@ func (r *Reader) pass(ctx context.Context, b []byte, in chan<- []byte) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-func (r *Reader) write(ctx context.Context, port device.Port) error {
-	for {
-		select {
-		case b := <-r.out:
-			if _, err := port.Write(b); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
 }
 
@@ -396,13 +364,4 @@ func (r *Reader) restart(ctx context.Context, d *dialogue) (*dialogue, error) {
 		return nil, nil
 	}
 	return d, nil
-}
-
-func (r *Reader) send(ctx context.Context, b []byte) error {
-	select {
-	case r.out <- b:
-		return nil
-	case <-ctx.Done():
-		return errors.New("host does not read")
-	}
 }

@@ -2,14 +2,11 @@ package pn532
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"posd/device"
+	"posd/device/sim/line"
 )
 
 // Config is a reader. Nothing in it is required.
@@ -63,7 +60,7 @@ const MaxTags = 2
 // Reader is a module with its antenna. Its methods may be called from any goroutine.
 type Reader struct {
 	config Config
-	out    chan []byte
+	out    line.Queue
 	near   chan struct{} // a tag was inserted
 
 	mu    sync.Mutex
@@ -82,15 +79,12 @@ type tag struct {
 	mute   bool // its chip has died
 }
 
-// maxQueue bounds what waits to be written.
-const maxQueue = 64
-
 // New makes a module with nothing in its field.
 func New(config Config) *Reader {
 	if config.BlockSize <= 0 || config.BlockSize > maxBlock {
 		config.BlockSize = maxBlock
 	}
-	return &Reader{config: config, out: make(chan []byte, maxQueue), near: make(chan struct{}, 1)}
+	return &Reader{config: config, out: line.NewQueue(), near: make(chan struct{}, 1)}
 }
 
 // Insert brings a card near, beside one that is there. It tells whether there was room.
@@ -140,50 +134,11 @@ func (r *Reader) tell(e Event) {
 // Run speaks on the port until ctx ends (nil) or the port fails. It closes nothing. The
 // module has just got its power.
 func (r *Reader) Run(ctx context.Context, port device.Port) error {
-	g, run := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
-		_ = port.SetReadDeadline(time.Unix(1, 0))
-		_ = port.SetWriteDeadline(time.Unix(1, 0))
-	})
-	defer stop()
 	in := make(chan []byte)
-	g.Go(func() error { return read(run, port, in) })
-	g.Go(func() error { return r.write(run, port) })
-	g.Go(func() error { return r.serve(run, in) })
-	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("sim/pn532: %w", err)
-	}
-	return nil
-}
-
-func read(ctx context.Context, port device.Port, in chan<- []byte) error {
-	for {
-		b := make([]byte, 512)
-		n, err := port.Read(b)
-		if n > 0 {
-			select {
-			case in <- b[:n]:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-	}
-}
-
-func (r *Reader) write(ctx context.Context, port device.Port) error {
-	for {
-		select {
-		case b := <-r.out:
-			if _, err := port.Write(b); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return line.Loops{
+		Name: "sim/pn532", Take: line.Into(in), Out: r.out,
+		Work: func(ctx context.Context) error { return r.serve(ctx, in) },
+	}.Run(ctx, port)
 }
 
 func (r *Reader) serve(ctx context.Context, in <-chan []byte) error {
@@ -236,14 +191,14 @@ func (r *Reader) react(ctx context.Context, e event, c command) error {
 	}
 	switch {
 	case e == nacked:
-		return r.send(ctx, spoil(f, r.previous()))
+		return r.out.Send(ctx, spoil(f, r.previous()))
 	case e == acked:
 		r.chip.pending = nil
 		return nil
 	case !r.chip.hears(c):
 		return nil
 	case f.Kind != NoACK:
-		if err := r.send(ctx, ackFrame); err != nil {
+		if err := r.out.Send(ctx, ackFrame); err != nil {
 			return err
 		}
 	}
@@ -288,11 +243,11 @@ func (r *Reader) answer(ctx context.Context, f Fault, frame []byte) error {
 	r.last = frame
 	r.mu.Unlock()
 	if f.Kind == Previous {
-		if err := r.send(ctx, before); err != nil {
+		if err := r.out.Send(ctx, before); err != nil {
 			return err
 		}
 	}
-	return r.send(ctx, spoil(f, frame))
+	return r.out.Send(ctx, spoil(f, frame))
 }
 
 func (r *Reader) previous() []byte {
@@ -333,16 +288,4 @@ func spoil(f Fault, frame []byte) []byte {
 		b[len(b)-2] ^= 0x80
 	}
 	return b
-}
-
-func (r *Reader) send(ctx context.Context, b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	select {
-	case r.out <- b:
-		return nil
-	case <-ctx.Done():
-		return errors.New("host does not read")
-	}
 }

@@ -2,11 +2,10 @@ package pole
 
 import (
 	"context"
-	"fmt"
 	"sync"
-	"time"
 
 	"posd/device"
+	"posd/device/sim/line"
 )
 
 // Size of the screen.
@@ -61,19 +60,10 @@ func (d *Display) Unknown() int {
 
 // Run reads the port until ctx ends (nil) or the port fails. It closes nothing.
 func (d *Display) Run(ctx context.Context, port device.Port) error {
-	stop := context.AfterFunc(ctx, func() { _ = port.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	b := make([]byte, 512)
-	for {
-		n, err := port.Read(b)
-		d.Take(b[:n])
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("sim/pole: read: %w", err)
-		}
-	}
+	return line.Loops{Name: "sim/pole", Take: func(_ context.Context, piece []byte) error {
+		d.Take(piece)
+		return nil
+	}}.Run(ctx, port)
 }
 
 // Take is what Run does with what it reads.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"posd/device/sim/keypad"
 	"posd/emv"
 	"posd/emv/dukpt"
 	"posd/emv/pinblock"
@@ -17,16 +18,14 @@ import (
 
 // entry is a PIN entry that is going on.
 type entry struct {
-	pan      emv.PAN
-	working  []byte // clear working key; nil with DUKPT
-	aes      bool   // working is an AES key
-	min, max int
-	bypass   bool
-	prompt   string
-	after    string // shown when it is over
-	answer   string // identifier of the answer, 71 or 73
-	digits   []byte
-	timer    *time.Timer
+	pan     emv.PAN
+	working []byte // clear working key; nil with DUKPT
+	aes     bool   // working is an AES key
+	prompt  string
+	after   string // shown when it is over
+	answer  string // identifier of the answer, 71 or 73
+	pin     keypad.PIN
+	timer   *time.Timer
 }
 
 // Rests of messages begin with a point where there is a working key, or always in Z60 and
@@ -134,7 +133,7 @@ func (p *Pad) testDUKPT(rest string) {
 		p.sendFrame(stx, "71"+string(rune(code)), nil)
 		return
 	}
-	e.digits = []byte("1234")
+	e.pin.Set("1234")
 	p.sendFrame(stx, p.sealed(e), nil)
 }
 
@@ -167,7 +166,7 @@ func newEntry(account string) (e *entry, code byte) {
 	if err != nil {
 		return nil, '4'
 	}
-	return &entry{pan: pan, min: pinblock.MinDigits, max: pinblock.MaxDigits, answer: "71"}, 0
+	return &entry{pan: pan, pin: keypad.PIN{Least: pinblock.MinDigits, Most: pinblock.MaxDigits}, answer: "71"}, 0
 }
 
 // limit reads two digits each of least and most.
@@ -177,7 +176,7 @@ func (e *entry) limit(text string, bypass bool) (code byte) {
 	if errors.Join(err1, err2) != nil || least < pinblock.MinDigits || least > most || most > pinblock.MaxDigits {
 		return '8'
 	}
-	e.min, e.max, e.bypass = least, most, bypass
+	e.pin = keypad.PIN{Least: least, Most: most, Bypass: bypass}
 	return 0
 }
 
@@ -227,11 +226,7 @@ func (p *Pad) decipher(slot int, wrapped []byte) []byte {
 	if master == nil {
 		return nil
 	}
-	block, key := tdes(master), make([]byte, len(wrapped))
-	for i := 0; i < len(key); i += 8 {
-		block.Decrypt(key[i:], wrapped[i:])
-	}
-	return key
+	return keypad.OpenWorking(master, wrapped)
 }
 
 // begin starts an entry, or says why not.
@@ -265,23 +260,22 @@ func (p *Pad) press(key byte) {
 	case e == nil && p.asked && key == 'X': // it waits for a swipe
 		p.asked = false
 		p.put(eot)
-	case e == nil:
-	case key == 'X':
-		p.cancelled()
-	case key == 'C':
-		clear(e.digits)
-		e.digits = e.digits[:0]
-		p.stars()
-	case key == 'E':
-		p.entered()
-	case len(e.digits) < e.max:
-		e.digits = append(e.digits, key)
-		p.stars()
+	case e != nil:
+		p.typed(e, e.pin.Press(key))
 	}
 }
 
-func (p *Pad) stars() {
-	p.shown = p.entry.prompt + "\n" + strings.Repeat("*", len(p.entry.digits))
+func (p *Pad) typed(e *entry, o keypad.Outcome) {
+	switch o {
+	case keypad.Cancelled:
+		p.cancelled()
+	case keypad.Entered:
+		p.entered(p.sealed(e))
+	case keypad.Bypassed:
+		p.entered(e.withoutPIN())
+	default:
+		p.shown = e.prompt + "\n" + e.pin.Stars()
+	}
 }
 
 func (p *Pad) cancelled() {
@@ -290,21 +284,10 @@ func (p *Pad) cancelled() {
 	p.put(eot)
 }
 
-// entered is the enter key: it counts only with enough digits, or with none where the
-// PIN may be left out.
-func (p *Pad) entered() {
-	e := p.entry
-	answer := ""
-	switch {
-	case len(e.digits) == 0 && e.bypass:
-		answer = e.withoutPIN()
-	case len(e.digits) < e.min:
-		return
-	default:
-		answer = p.sealed(e)
-	}
+// entered ends the entry with its answer.
+func (p *Pad) entered(answer string) {
+	p.shown = p.entry.after
 	p.endEntry()
-	p.shown = e.after
 	if p.fault != LateAnswer {
 		p.sendFrame(stx, answer, nil)
 		return
@@ -339,10 +322,9 @@ func (p *Pad) sealed(e *entry) string {
 				return "71B"
 			}
 		}
-		block, err := pinblock.Encipher4(e.working, e.digits, e.pan, random)
-		return fmt.Sprintf("71.0%02d%s%X", len(e.digits), p.config.Format4, must(block, err))
+		return fmt.Sprintf("71.0%02d%s%X", e.pin.Len(), p.config.Format4, e.pin.Seal4(e.pan, e.working, random))
 	case e.working != nil:
-		return fmt.Sprintf("71.0%02d01%X", len(e.digits), seal(e, e.working))
+		return fmt.Sprintf("71.0%02d01%X", e.pin.Len(), e.pin.Seal0(e.pan, e.working))
 	}
 	key, ksn, err := p.sets[p.set].Next()
 	if err != nil {
@@ -354,24 +336,9 @@ func (p *Pad) sealed(e *entry) string {
 		text = strings.TrimLeft(text, "F")
 	}
 	if e.answer == "73" {
-		return fmt.Sprintf("73.00000%s%X", text, seal(e, pin[:]))
+		return fmt.Sprintf("73.00000%s%X", text, e.pin.Seal0(e.pan, pin[:]))
 	}
-	return fmt.Sprintf("710%s%X", text, seal(e, pin[:]))
-}
-
-// seal makes the block of format 0 under a TDES key.
-func seal(e *entry, key []byte) [8]byte {
-	block := must(pinblock.Encode0(e.digits, e.pan))
-	tdes(key).Encrypt(block[:], block[:])
-	return block
-}
-
-// must is for digits that the keypad let through.
-func must[T any](block T, err error) T {
-	if err != nil {
-		panic(fmt.Sprintf("sim/vfpad: digits that the keypad let through: %v", err))
-	}
-	return block
+	return fmt.Sprintf("710%s%X", text, e.pin.Seal0(e.pan, pin[:]))
 }
 
 // endEntry wipes the digits and the working key.
@@ -381,7 +348,7 @@ func (p *Pad) endEntry() {
 		return
 	}
 	e.timer.Stop()
-	clear(e.digits)
+	e.pin.Wipe()
 	clear(e.working)
 	p.entry = nil
 }

@@ -95,10 +95,7 @@ func (p *Pad) put(b ...byte) {
 	if p.fault == Silent {
 		return
 	}
-	select {
-	case p.out <- b:
-	default: // nobody reads
-	}
+	p.out.Offer(b)
 }
 
 // sendFrame sends a frame until it is acknowledged; then it calls done, which may be

@@ -2,17 +2,15 @@ package vfpad
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"posd/device"
-	"posd/emv"
+	"posd/device/sim/keypad"
+	"posd/device/sim/line"
 	"posd/emv/dukpt"
 )
 
@@ -23,17 +21,11 @@ const (
 	sends     = 3 // of one frame
 )
 
-// maxQueue bounds what waits to be written; a driver that does not read loses it.
-const maxQueue = 64
-
 // idleText is what the display shows when nobody asks for anything.
 const idleText = "PIN PAD"
 
 // Entry is what a cardholder sees when a PIN is asked for.
-type Entry struct {
-	PAN    emv.PAN // a real pad does not show it; a virtual cardholder knows the card by it
-	Prompt string  // both lines, with a line feed between
-}
+type Entry = keypad.Entry
 
 // Config is a pad.
 type Config struct {
@@ -83,7 +75,7 @@ const LateBy = 2 * time.Minute
 // Pad is a PIN pad. Its methods may be called from any goroutine.
 type Pad struct {
 	config Config
-	out    chan []byte
+	out    line.Queue
 
 	mu       sync.Mutex
 	slots    map[int][]byte
@@ -134,7 +126,7 @@ func New(config Config) (*Pad, error) {
 		config.Format4 = "04"
 	}
 	p := &Pad{
-		config: config, out: make(chan []byte, maxQueue), shown: idleText,
+		config: config, out: line.NewQueue(), shown: idleText,
 		slots: maps.Clone(config.Slots), aes: maps.Clone(config.AESSlots), selected: -1, stripe: stripeOff,
 	}
 	if p.slots == nil {
@@ -145,49 +137,16 @@ func New(config Config) (*Pad, error) {
 
 // Run speaks on the port until ctx ends (nil) or the port fails. It closes nothing.
 func (p *Pad) Run(ctx context.Context, port device.Port) error {
-	g, run := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
-		_ = port.SetReadDeadline(time.Unix(1, 0))
-		_ = port.SetWriteDeadline(time.Unix(1, 0))
-	})
-	defer stop()
 	defer p.reset()
-	g.Go(func() error { return p.read(port) })
-	g.Go(func() error { return p.write(run, port) })
-	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("sim/vfpad: %w", err)
-	}
-	return nil
-}
-
-func (p *Pad) read(port device.Port) error {
 	var in input
-	b := make([]byte, 512)
-	for {
-		n, err := port.Read(b)
-		for _, c := range b[:n] {
+	return line.Loops{Name: "sim/vfpad", Out: p.out, Take: func(_ context.Context, piece []byte) error {
+		for _, c := range piece {
 			if e := in.add(c); e.kind != nothing {
 				p.react(e)
 			}
 		}
-		clear(b[:n])
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-	}
-}
-
-func (p *Pad) write(ctx context.Context, port device.Port) error {
-	for {
-		select {
-		case b := <-p.out:
-			if _, err := port.Write(b); err != nil {
-				return fmt.Errorf("write: %w", err)
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		return nil
+	}}.Run(ctx, port)
 }
 
 // reset ends what is going on, as taking the power away does.
@@ -246,16 +205,11 @@ func (p *Pad) Entering() bool {
 	return p.entry != nil
 }
 
-// errKeys is the cause of a refusal by Press.
-var errKeys = errors.New("keys are digits, E, C and X")
-
 // Press presses keys one after the other: digits, E for enter, C for clear, X for cancel.
 // Without an entry going on they do nothing.
 func (p *Pad) Press(keys string) error {
-	for i := range len(keys) {
-		if c := keys[i]; (c < '0' || c > '9') && c != 'E' && c != 'C' && c != 'X' {
-			return fmt.Errorf("sim/vfpad: key %d: %w", i+1, errKeys)
-		}
+	if err := keypad.Check(keys); err != nil {
+		return fmt.Errorf("sim/vfpad: %w", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"posd/device/sim/keypad"
 )
 
 var (
@@ -118,7 +120,7 @@ func TestConfigIsChecked(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	if err := newPad(t).Press("12Q"); !errors.Is(err, errKeys) || strings.Contains(err.Error(), "12") {
+	if err := newPad(t).Press("12Q"); !errors.Is(err, keypad.ErrKeys) || strings.Contains(err.Error(), "12") {
 		t.Errorf("Press: %v", err)
 	}
 }

@@ -1,9 +1,6 @@
 package vfpad
 
 import (
-	"crypto/cipher"
-	"crypto/des"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -95,14 +92,4 @@ func (p *Pad) showLines(text string) {
 	}
 	p.prompted = true
 	p.shown = strings.Join(lines, "\n")
-}
-
-// tdes expands a key of 8, 16 or 24 bytes: what comes here was measured before.
-func tdes(key []byte) cipher.Block {
-	three := append(append(append([]byte(nil), key...), key...), key...)[:24]
-	block, err := des.NewTripleDESCipher(three)
-	if err != nil {
-		panic(fmt.Sprintf("sim/vfpad: key of %d bytes: %v", len(key), err))
-	}
-	return block
 }
