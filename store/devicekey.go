@@ -8,7 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"posd/store/internal/disk"
 )
 
 // DeviceKey is the key that never leaves the device. It is asked for other keys, one for
@@ -76,15 +77,12 @@ func checkKeyFile(info fs.FileInfo) error {
 
 // makeKey makes the key file whole beside its place and then moves it there.
 func makeKey(path string, rand io.Reader) error {
-	dir, err := os.Open(filepath.Dir(path))
+	dir, err := disk.LockFolder(path, defaultLockTimeout)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := lockFolder(dir, defaultLockTimeout); err != nil {
-		return err
-	}
-	if exists, err := present(path); exists || err != nil {
+	if exists, err := disk.Present(path); exists || err != nil {
 		return err
 	}
 	var secret [32]byte
@@ -92,23 +90,10 @@ func makeKey(path string, rand io.Reader) error {
 	if _, err := io.ReadFull(rand, secret[:]); err != nil {
 		return fmt.Errorf("draw 32 bytes: %w", err)
 	}
-	temp := path + ".new"
-	if err := writeKey(temp, secret[:]); err != nil {
+	return disk.Make(dir, path, func(f *os.File) error {
+		_, err := f.Write(secret[:])
 		return err
-	}
-	return publish(dir, temp, path)
-}
-
-func writeKey(temp string, secret []byte) error {
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(secret)
-	return errors.Join(err, f.Sync(), f.Close())
+	})
 }
 
 // Derive is HKDF with SHA-256 (RFC 5869), the label as info.

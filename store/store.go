@@ -10,6 +10,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"posd/store/internal/disk"
 )
 
 // Errors on which a caller acts. Everything else is the disk's own error, wrapped.
@@ -24,7 +26,7 @@ var (
 	// ErrNewer says that a newer version of the program made the file.
 	ErrNewer = errors.New("made by a newer version")
 	// ErrLocked says that another process has the file.
-	ErrLocked = errors.New("in use by another process")
+	ErrLocked = disk.ErrLocked
 	// ErrFull says that the file has no room left.
 	ErrFull = errors.New("store is full")
 	// ErrNotFound says that there is no such record.
@@ -41,7 +43,7 @@ const (
 	MinMaxSize         = 256 << 10
 	LargestMaxSize     = 1 << 30 // mapped as a whole, on 32-bit machines too
 	pageSize           = 4096    // always: a 64 KiB page costs 15 times the writes
-	defaultLockTimeout = 5 * time.Second
+	defaultLockTimeout = disk.LockTime
 )
 
 // Point names a moment of a commit at which a test, or a drill, lets it fail.
@@ -236,7 +238,7 @@ func (db *DB) abandon() error {
 
 // flush has the disk write what the kernel still holds.
 func (db *DB) flush() error {
-	if err := fdatasync(db.file); err != nil {
+	if err := disk.Flush(db.file); err != nil {
 		return fmt.Errorf("store: flush %s: %w", db.path, err)
 	}
 	db.slots.dirty = false
