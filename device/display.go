@@ -12,6 +12,9 @@ type Display interface {
 	// Show replaces all that is shown, the top line first. Lines that are missing are
 	// blank, and what does not fit is cut.
 	Show(ctx context.Context, lines []string) error
+	// Refresh writes again what is shown, nothing before the first Show: one that had lost
+	// its power shows it again, and one that is gone is found out.
+	Refresh(ctx context.Context) error
 	// Close ends the driver, and what it drives with it.
 	Close() error
 }

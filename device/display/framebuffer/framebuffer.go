@@ -146,6 +146,13 @@ func (d *Display) Show(ctx context.Context, lines []string) error {
 	return nil
 }
 
+// Refresh is that of device.Display: it draws over what others have drawn.
+func (d *Display) Refresh(ctx context.Context) error {
+	lines := d.shown
+	d.shown = nil
+	return d.Show(ctx, lines)
+}
+
 // drawRow draws a row; every character of it is in the font.
 func (d *Display) drawRow(row int, line string) {
 	column := 0

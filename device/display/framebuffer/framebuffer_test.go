@@ -154,12 +154,22 @@ func TestShow(t *testing.T) {
 			}
 		}
 	}
+	if err := d.Show(t.Context(), []string{"KEPT"}); err != nil {
+		t.Fatal(err)
+	}
+	clear(d.memory) // somebody else has drawn on it
+	if err := d.Refresh(t.Context()); err != nil || strings.TrimRight(text(t, d)[0], " ") != "KEPT" {
+		t.Errorf("refreshed: %q, %v", text(t, d), err)
+	}
 	if d.Has('请') || !d.Has('~') || !d.Has('¥') {
 		t.Error("glyphs")
 	}
 	d.Close()
 	if err := d.Show(t.Context(), nil); !errors.Is(err, device.ErrGone) {
 		t.Errorf("after Close: %v", err)
+	}
+	if err := d.Refresh(t.Context()); !errors.Is(err, device.ErrGone) {
+		t.Errorf("refreshed after Close: %v", err)
 	}
 	if err := d.Close(); err != nil {
 		t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"posd/device"
@@ -27,6 +28,7 @@ type Display struct {
 	config Config
 	link   *link.Link
 	ready  bool // initialised
+	shown  []string
 }
 
 var _ device.Display = (*Display)(nil)
@@ -64,6 +66,7 @@ var (
 
 // Show is that of device.Display. It returns when the line has taken the bytes.
 func (d *Display) Show(ctx context.Context, lines []string) error {
+	lines = slices.Clone(lines)
 	var out []byte
 	if !d.ready {
 		out = append(out, initialise...)
@@ -72,13 +75,16 @@ func (d *Display) Show(ctx context.Context, lines []string) error {
 		out = append(out, 0x1F, '$', 1, byte(i+1))
 		out = append(out, line...)
 	}
-	d.ready = false
+	d.ready, d.shown = false, lines
 	if err := d.link.Write(ctx, out); err != nil {
 		return err
 	}
 	d.ready = true
 	return nil
 }
+
+// Refresh is that of device.Display.
+func (d *Display) Refresh(ctx context.Context) error { return d.Show(ctx, d.shown) }
 
 // farewell is how long Close gives the line to take the last byte.
 const farewell = 200 * time.Millisecond

@@ -72,11 +72,19 @@ func TestShow(t *testing.T) {
 	})
 }
 
-// A display that lost its power has the next text right.
+// A display that lost its power has the next text right, and this one after a Refresh.
 func TestAfterPowerLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, s, _ := rig(t)
 		d.Show(t.Context(), []string{"one"})
+		s.Take([]byte{0x1B, '@'})
+		if err := d.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := s.Rows()[0]; strings.TrimSpace(got) != "one" {
+			t.Errorf("refreshed, it shows %q", got)
+		}
 		s.Take([]byte{0x1B, '@'})
 		if err := d.Show(t.Context(), []string{"two"}); err != nil {
 			t.Fatal(err)

@@ -81,6 +81,9 @@ func size(f *os.File) (columns, rows int, err error) {
 	return int(w.Col), int(w.Row), nil
 }
 
+// Counters are those of the line.
+func (d *Display) Counters() link.Counters { return d.link.Counters() }
+
 // Size is that of device.Display.
 func (d *Display) Size() (columns, rows int) { return d.config.Columns, d.config.Rows }
 
@@ -91,8 +94,9 @@ func (d *Display) Has(r rune) bool {
 }
 
 const (
-	begin = "\x1b%G\x1b[?25l\x1b[2J"
-	end   = "\x1b[2J\x1b[H\x1b[?25h"
+	prepare  = "\x1b%G\x1b[?25l"
+	blank    = "\x1b[2J"
+	farewell = "\x1b[2J\x1b[H\x1b[?25h"
 )
 
 // Show is that of device.Display. After an error all of it is written anew.
@@ -100,7 +104,7 @@ func (d *Display) Show(ctx context.Context, lines []string) error {
 	want := display.Fit(lines, d.config.Columns, d.config.Rows, d.Has)
 	var out []byte
 	if d.shown == nil {
-		out = append(out, begin...)
+		out = append(out, prepare+blank...)
 	}
 	for i, line := range want {
 		if d.shown == nil || d.shown[i] != line {
@@ -118,13 +122,29 @@ func (d *Display) Show(ctx context.Context, lines []string) error {
 	return nil
 }
 
-// farewell is how long Close gives the terminal to take the last bytes.
-const farewell = 200 * time.Millisecond
+// Refresh is that of device.Display.
+func (d *Display) Refresh(ctx context.Context) error {
+	if d.shown == nil {
+		return d.Show(ctx, nil)
+	}
+	out := []byte(prepare) // and no blank: it would flicker
+	for i, line := range d.shown {
+		out = fmt.Appendf(out, "\x1b[%d;1H%s", i+1, line)
+	}
+	if err := d.link.Write(ctx, out); err != nil {
+		d.shown = nil
+		return err
+	}
+	return nil
+}
+
+// partingTime is how long Close gives the terminal to take the last bytes.
+const partingTime = 200 * time.Millisecond
 
 // Close blanks the terminal, where that is possible, and closes the port.
 func (d *Display) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(context.Background(), partingTime)
 	defer cancel()
-	_ = d.link.Write(ctx, []byte(end)) // one that is gone needs none
+	_ = d.link.Write(ctx, []byte(farewell)) // one that is gone needs none
 	return d.link.Close()
 }

@@ -71,7 +71,14 @@ func TestShow(t *testing.T) {
 			t.Errorf("%s: %q, want %q", row.name, got, row.want)
 		}
 	}
+	wire.Reset()
+	if err := d.Refresh(t.Context()); err != nil || wire.String() != "\x1b%G\x1b[?25l\x1b[1;1H??????  \x1b[2;1H12.50   " {
+		t.Errorf("refresh: %v, %q", err, wire)
+	}
 	p.fail = io.ErrClosedPipe
+	if err := d.Refresh(t.Context()); !errors.Is(err, device.ErrGone) {
+		t.Errorf("refresh of a terminal that is gone: %v", err)
+	}
 	if err := d.Show(t.Context(), []string{"x"}); !errors.Is(err, device.ErrGone) {
 		t.Errorf("a terminal that is gone: %v", err)
 	}
