@@ -57,16 +57,26 @@ type Settlement struct {
 	DomesticVerdict, ForeignVerdict Verdict // zero before the answer
 	Answer                          *payment.Answer
 
-	// Next is the place, in the order of Book.Records, of the next record to upload;
-	// Uploaded counts the records that the host confirmed.
+	// Everything says that all payments go up, whatever the verdicts: the parameters want
+	// it, or the host asked for it (codes 79 and 95).
+	Everything bool
+	// Next is the place, in the order of the upload, of the next payment to upload. That
+	// order follows from Book.Records alone, so it is the same after a restart. Uploaded
+	// counts the payments whose details the host confirmed: field 48 of the end.
 	Next     int
 	Uploaded int
+	// Rejected are the payments whose upload the host answered with a refusal. They are on
+	// the slip, and hold nothing up.
+	Rejected []payment.ID
 	Closed   time.Time
 	Printed  bool
 }
 
 // Book is the journal as a settlement needs it. Every method that writes returns only
 // when the disk has it. An error of a write means "unknown": a caller reads back.
+//
+// While a settlement is open, from the first Save to Close, the journal begins no payment:
+// it would be in the batch and not in the totals that the host was told.
 type Book interface {
 	// Open returns the settlement that is under way, or nil.
 	Open(ctx context.Context) (*Settlement, error)
@@ -89,9 +99,18 @@ type Book interface {
 	Last(ctx context.Context) (*Settlement, error)
 }
 
-// ErrOwed says that a settlement cannot begin while reversals are owed or stored payments
-// wait.
-var ErrOwed = errors.New("payments are still owed to the host")
+var (
+	// ErrOwed says that a settlement cannot begin while reversals are owed or stored
+	// payments wait.
+	ErrOwed = errors.New("payments are still owed to the host")
+	// ErrEmpty says that the batch has no payment at all: there is nothing to settle.
+	ErrEmpty = errors.New("the batch is empty")
+	// ErrUnderWay says that a batch is being settled: no payment begins before its end.
+	ErrUnderWay = errors.New("the batch is being settled")
+	// ErrHost says that the host answered with a code that ends nothing: the settlement
+	// stays where it is and is tried again.
+	ErrHost = errors.New("the host does not settle now")
+)
 
 // Host is the other side. Errors wrap payment.ErrNotSent, ErrNoAnswer or ErrBadMAC, as
 // those of payment.Authorizer do. Everything may be sent again.
