@@ -66,6 +66,7 @@ func (p *printer) who() {
 	p.field("receipt.merchant_no", p.rec.Merchant)
 	p.field("receipt.terminal_no", p.rec.Terminal)
 	p.field("receipt.operator_no", p.rec.Operator)
+	p.field("receipt.supervisor", p.rec.Supervisor)
 }
 
 func (p *printer) card() {
@@ -98,13 +99,18 @@ func (p *printer) numbers() {
 }
 
 func (p *printer) amount() {
-	p.label("receipt.amount")
-	words := symbol(p.rec.Amount.Currency) + " " + p.rec.Amount.String()
-	style := Line{Size: Large, Bold: true, Align: Right}
-	if text.Columns(words) > Large.width() {
-		style.Size = Tall // an amount is never broken
+	if b := p.rec.Before; b.Minor != 0 {
+		p.field("receipt.before", money(b))
+		tip := emv.Amount{Minor: p.rec.Amount.Minor - b.Minor, Currency: b.Currency}
+		if p.rec.Kind == payment.TipAdjust {
+			p.field("receipt.tips", money(tip))
+		}
+		p.large("receipt.total", p.rec.Amount)
+	} else if p.rec.Kind == payment.Balance {
+		p.balance()
+	} else {
+		p.large("receipt.amount", p.rec.Amount)
 	}
-	p.slip.add(style, words)
 	result, note := outcome(p.rec.State)
 	p.slip.add(Line{Size: Large, Bold: true}, p.bothNames(result))
 	if note != "" {
@@ -112,6 +118,26 @@ func (p *printer) amount() {
 	}
 	p.slip.rule()
 }
+
+// large prints an amount so that nobody overlooks it. It is never broken.
+func (p *printer) large(key text.Key, amount emv.Amount) {
+	p.label(key)
+	words := money(amount)
+	style := Line{Size: Large, Bold: true, Align: Right}
+	if text.Columns(words) > Large.width() {
+		style.Size = Tall
+	}
+	p.slip.add(style, words)
+}
+
+// balance prints what the account holds, where the host said so.
+func (p *printer) balance() {
+	if b := p.answer().Balance; b != nil {
+		p.large("receipt.balance", emv.Amount{Minor: *b, Currency: p.rec.Amount.Currency})
+	}
+}
+
+func money(a emv.Amount) string { return symbol(a.Currency) + " " + a.String() }
 
 // outcome says what became of the money: the key of the large letters, and of a line
 // below them where there is more to say.
@@ -127,6 +153,10 @@ func outcome(s payment.State) (result string, note text.Key) {
 		return "receipt.reversed", "receipt.reversed_note"
 	case payment.Resolved:
 		return "receipt.resolved", ""
+	case payment.Stored:
+		return "receipt.stored", "receipt.stored_note"
+	case payment.Refused:
+		return "receipt.refused", "receipt.refused_note"
 	}
 	return "receipt.in_doubt", "receipt.owed_note"
 }
@@ -148,11 +178,37 @@ func (p *printer) remarks() {
 	if d := p.rec.Reversal; d != nil {
 		p.debt(d)
 	}
-	if p.rec.State != payment.Completed {
+	p.original()
+	if p.rec.Fallback {
+		p.centred(p.both("receipt.fallback"))
+	}
+	if p.rec.Kind == payment.OfflineChip {
+		p.centred(p.both("receipt.offline"))
+	}
+	if !taken(p.rec.State) {
 		p.centred(p.word("receipt.not_charged"))
 	}
 	if len(p.slip.Lines) > before {
 		p.slip.rule()
+	}
+}
+
+// taken tells that the till took the payment: goods may leave.
+func taken(s payment.State) bool { return s == payment.Completed || s == payment.Stored }
+
+// original names the payment that this one is about.
+func (p *printer) original() {
+	o := p.rec.Original
+	if o == nil {
+		return
+	}
+	if o.ID.STAN != 0 {
+		p.field("receipt.orig_voucher", o.ID.String())
+	}
+	p.field("receipt.orig_ref", o.RRN)
+	p.field("receipt.orig_auth", o.AuthCode)
+	if len(o.Date) == 4 {
+		p.field("receipt.orig_date", o.Date[:2]+"/"+o.Date[2:])
 	}
 }
 
@@ -192,9 +248,9 @@ func (p *printer) chip() {
 }
 
 // verification prints how the cardholder was verified, and the line to sign on. Only
-// a completed payment has it, and only the merchant's copy is signed.
+// a payment that was taken has it, and only the merchant's copy is signed.
 func (p *printer) verification() {
-	if p.rec.State != payment.Completed {
+	if !taken(p.rec.State) || p.rec.Kind == payment.Balance {
 		return
 	}
 	if p.rec.OnlinePIN || p.rec.Facts.PINEntered {

@@ -62,6 +62,32 @@ func owed() *payment.Record {
 	return rec
 }
 
+func voided() *payment.Record {
+	rec := approved()
+	rec.Kind, rec.Supervisor, rec.EntryMode, rec.Facts = payment.Void, "00", "012", kernel.Facts{}
+	rec.Original = &payment.Original{ID: payment.ID{Batch: 1, STAN: 41}, RRN: "603011405090", AuthCode: "A1B2C2", Date: "0301"}
+	return rec
+}
+
+func tipped() *payment.Record {
+	rec := voided()
+	rec.Kind, rec.State, rec.Answer = payment.TipAdjust, payment.Stored, nil
+	rec.Before = emv.Amount{Minor: 110000, Currency: emv.CNY}
+	return rec
+}
+
+func offline() *payment.Record {
+	rec := approved()
+	rec.Kind, rec.State, rec.Answer, rec.OnlinePIN = payment.OfflineChip, payment.Stored, nil, false
+	return rec
+}
+
+func refused() *payment.Record {
+	rec := offline()
+	rec.State, rec.Answer, rec.Fallback = payment.Refused, &payment.Answer{Code: "14"}, true
+	return rec
+}
+
 func TestSlips(t *testing.T) {
 	test := merchant
 	test.Testing = true
@@ -78,6 +104,10 @@ func TestSlips(t *testing.T) {
 		{"reprint", approved(), merchant, payment.Reprint},
 		{"signature-test-keys", signed(), test, payment.MerchantCopy},
 		{"fault-owed", owed(), merchant, payment.MerchantCopy},
+		{"void", voided(), merchant, payment.MerchantCopy},
+		{"tip", tipped(), merchant, payment.MerchantCopy},
+		{"offline-chip", offline(), merchant, payment.CardholderCopy},
+		{"refused", refused(), merchant, payment.MerchantCopy},
 	} {
 		for _, l := range text.Langs() {
 			name := row.name + "." + l.String()
@@ -108,7 +138,7 @@ func golden(t *testing.T, name, got string) {
 // every returns the slips of every state, copy and language.
 func every() map[string]Slip {
 	slips := map[string]Slip{}
-	for state := payment.Requested; state <= payment.Resolved; state++ {
+	for state := payment.Requested; state <= payment.Refused; state++ {
 		for _, c := range []payment.Copy{payment.MerchantCopy, payment.CardholderCopy, payment.Reprint} {
 			for _, l := range text.Langs() {
 				rec := reversed()
@@ -143,7 +173,7 @@ func TestAmountIsNeverBroken(t *testing.T) {
 	}
 }
 
-func TestOnlyACompletedPaymentLooksLikeAVoucher(t *testing.T) {
+func TestOnlyATakenPaymentLooksLikeAVoucher(t *testing.T) {
 	for name, slip := range every() {
 		says := strings.Contains(slip.Text(), "交易成功") || strings.Contains(slip.Text(), "APPROVED")
 		if completed := strings.HasPrefix(name, "completed"); says != completed {
