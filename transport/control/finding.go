@@ -33,6 +33,8 @@ const (
 	PINPadFailed  Code = "pinpad-failed"
 	PrinterFailed Code = "printer-failed"
 	PaperOut      Code = "paper-out"
+	DisplayFailed Code = "display-failed"
+	LampsFailed   Code = "lamps-failed"
 	NoMasterKey   Code = "no-master-key"
 	LinkDown      Code = "link-down"
 	NotSignedOn   Code = "not-signed-on"
@@ -70,6 +72,8 @@ func Catalogue() []Definition {
 		{PINPadFailed, Error, nil},
 		{PrinterFailed, Warning, nil},
 		{PaperOut, Warning, []Code{PrinterFailed}},
+		{DisplayFailed, Warning, nil},
+		{LampsFailed, Warning, nil},
 		{NoMasterKey, Error, []Code{Tampered, PINPadFailed, StoreFailed}},
 		{LinkDown, Error, []Code{Tampered}},
 		{NotSignedOn, Error, []Code{LinkDown, NoMasterKey}},

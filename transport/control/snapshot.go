@@ -59,7 +59,7 @@ type Link struct {
 
 // Device is one driver.
 type Device struct {
-	Name   string `json:"name"` // reader, pinpad, printer
+	Name   string `json:"name"` // reader, pinpad, printer, display, lamps
 	URL    string `json:"url"`
 	State  string `json:"state"` // loaded, skipped, failed
 	Why    string `json:"why"`

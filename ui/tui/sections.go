@@ -112,8 +112,10 @@ func (m Model) linkLines(columns int) []line {
 		m.pair("tui.dropped", span{fmt.Sprintf("%d/%d", l.Dropped, l.Reconnects), plain}))
 }
 
+// deviceLines has how each device is first, for a small screen; then, device by device, where
+// it is and what happened on its line.
 func (m Model) deviceLines(columns int) []line {
-	var out []line
+	var out, lines []line
 	for _, d := range m.snap.Devices {
 		how := bad
 		switch d.State {
@@ -131,9 +133,46 @@ func (m Model) deviceLines(columns int) []line {
 		if d.Why != "" {
 			out = append(out, indented(d.Why, columns, how)...)
 		}
-		out = append(out, line{{"  " + d.URL, dim}})
+		lines = append(lines, line{{"  " + d.URL, dim}})
+		lines = append(lines, m.lineCounts(d, columns)...)
 	}
-	return m.orNone(out)
+	return m.orNone(append(out, lines...))
+}
+
+// lineCounts says how often a device was opened, and what happened on its line since then:
+// bytes, and in a tone of its own what went wrong.
+func (m Model) lineCounts(d control.Device, columns int) []line {
+	if d.Opened == 0 {
+		return nil
+	}
+	l := d.Line
+	good := m.word("tui.opened", tally(d.Opened))
+	wrong := l.Timeouts+l.Garbled+l.Retries+l.Discarded > 0
+	if l.Read+l.Written > 0 {
+		good += ", " + m.word("tui.bytes", tally(l.Read), tally(l.Written))
+		if !wrong {
+			good += ", " + m.word("tui.line_clean")
+		}
+	}
+	out := indented(good, columns, dim)
+	if !wrong {
+		return out
+	}
+	return append(out, indented(strings.Join([]string{
+		m.word("tui.timeouts", tally(l.Timeouts)), m.word("tui.garbled", tally(l.Garbled)),
+		m.word("tui.retries", tally(l.Retries)), m.word("tui.discarded", tally(l.Discarded)),
+	}, ", "), columns, warn)...)
+}
+
+// tally writes a count, shortened where it is long: 9999, 10.0k, 12.3M.
+func tally(n uint64) string {
+	switch {
+	case n < 10_000:
+		return strconv.FormatUint(n, 10)
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1fk", float64(n)/1000)
+	}
+	return fmt.Sprintf("%.1fM", float64(n)/1_000_000)
 }
 
 func (m Model) keyLines() []line {

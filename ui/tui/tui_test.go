@@ -43,9 +43,15 @@ func healthy() control.Snapshot {
 			RoundTrip: "12ms", Requests: 42, Answers: 42, Reconnects: 1,
 		},
 		Devices: []control.Device{
-			{Name: "reader", URL: "ccid:///dev/serial/by-path/platform-1c28400.serial", State: "loaded", Detail: "ATR 3B65"},
-			{Name: "pinpad", URL: "vfpad:///dev/ttyS2", State: "loaded", Detail: "VF 1.04"},
-			{Name: "printer", URL: "escpos:///dev/ttyS3", State: "loaded"},
+			{
+				Name: "reader", URL: "ccid:///dev/serial/by-path/platform-1c28400.serial", State: "loaded", Detail: "ATR 3B65",
+				Opened: 1, Line: control.Line{Read: 48211, Written: 9077},
+			},
+			{
+				Name: "pinpad", URL: "vfpad:///dev/ttyS2", State: "loaded", Detail: "VF 1.04",
+				Opened: 3, Line: control.Line{Read: 9999, Written: 12_345_678, Discarded: 7, Timeouts: 1, Garbled: 2, Retries: 3},
+			},
+			{Name: "printer", URL: "escpos:///dev/ttyS3", State: "loaded", Opened: 1},
 		},
 		Keys: []control.Key{
 			{Name: "TMK", KCV: "D5D44F", Since: noon.AddDate(0, -2, 0)},
@@ -64,7 +70,7 @@ func troubled() control.Snapshot {
 	s.Ready = false
 	s.Link.State, s.Link.RoundTrip, s.Link.LastError = "connecting", "", "dial tcp 192.0.2.1:8583: connect: no route to host"
 	s.Devices[1].State, s.Devices[1].Detail, s.Devices[1].Why = "failed", "", "vfpad: enquire: device did not answer"
-	s.Devices[2].State, s.Devices[2].Why = "skipped", "no printer configured"
+	s.Devices[2].State, s.Devices[2].Why, s.Devices[2].Opened = "skipped", "no printer configured", 0
 	s.Keys[0].KCV = ""
 	s.Owed = []control.Entry{{ID: "000001/000041", Amount: "12.00", Time: noon.Add(-5 * time.Minute), Tries: 3}}
 	s.Findings = []control.Finding{
@@ -135,6 +141,7 @@ func TestScreens(t *testing.T) {
 		{"healthy-40x15", source{snap: healthy()}, 40, 15, nil},
 		{"troubled-40x15", source{snap: troubled()}, 40, 15, nil},
 		{"devices-40x15", source{snap: troubled()}, 40, 15, []rune{tea.KeyTab, tea.KeyTab}},
+		{"healthy-devices-40x15", source{snap: healthy()}, 40, 15, []rune{tea.KeyTab, tea.KeyTab}},
 		{"payments-40x15", source{snap: troubled()}, 40, 15, []rune{tea.KeyLeft}},
 	} {
 		for _, l := range text.Langs() {
