@@ -47,7 +47,7 @@ func issuerCode(raw []byte, absent emv.TVR) emv.TVR {
 
 // decide is terminal action analysis.
 func (s *session) decide(context.Context) (Phase, error) {
-	s.decided = s.cfg.replay.asksFirst(analyse(s.tvr, s.actionCodes(), s.terminal))
+	s.decided = s.cfg.replay.asksFirst(analyse(s.tvr, s.actionCodes(), s.deciding()))
 	switch s.decided {
 	case emv.AAC:
 		s.arc = offlineDeclined
@@ -55,6 +55,16 @@ func (s *session) decide(context.Context) (Phase, error) {
 		s.arc = offlineApproved
 	}
 	return Asking, nil
+}
+
+// deciding is the terminal as it decides about this payment: one that may not be taken
+// without the issuer makes it an online-only terminal.
+func (s *session) deciding() terminal {
+	t := s.terminal
+	if kind := t.kind & 0x0F; s.tx.NoOffline && (kind == 2 || kind == 5) {
+		t.kind--
+	}
+	return t
 }
 
 // analyse is point 35: denial comes first; then a terminal that is always online goes

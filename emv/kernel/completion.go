@@ -38,8 +38,10 @@ func (s *session) decideLast() emv.Cryptogram {
 	switch {
 	case s.first.cdaFailed:
 		return emv.AAC
+	case s.online.refused:
+		return emv.AAC
 	case s.online.unable:
-		return unable(s.tvr, s.actionCodes(), s.terminal)
+		return unable(s.tvr, s.actionCodes(), s.deciding())
 	case s.online.approved:
 		return emv.TC
 	}
@@ -63,6 +65,8 @@ func (s *session) judge(asked emv.Cryptogram, a answered) (emv.Outcome, string) 
 		return emv.Declined, "CDA failed on an ARQC"
 	case asked == emv.AAC && s.online.answered:
 		return emv.Declined, "declined by the issuer with " + string(s.arc[:])
+	case asked == emv.AAC && (s.online.refused || s.deciding().onlineOnly()):
+		return emv.Declined, "unable to go online"
 	case asked == emv.AAC:
 		return emv.Declined, "unable to go online: " + (s.tvr & s.actionCodes().byDefault).Names()
 	case a.kind() != emv.TC:

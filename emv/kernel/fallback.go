@@ -20,21 +20,8 @@ func Swiped(track emv.Track2, readerWorks bool, chip *Result) Stripe {
 	switch {
 	case chip != nil && !chip.Fallback:
 		return StripeRefused
-	case chip != nil || !readerWorks || !hasChip(track):
+	case chip != nil || !readerWorks || !track.HasChip():
 		return StripeTaken
 	}
 	return StripeAskChip
-}
-
-// hasChip reads the first digit of the service code: card number, separator, expiry
-// (4 digits), service code (3).
-func hasChip(track emv.Track2) bool {
-	chars := track.Append(nil)
-	defer clear(chars)
-	for i, c := range chars {
-		if c < '0' || c > '9' {
-			return i+5 < len(chars) && (chars[i+5] == '2' || chars[i+5] == '6')
-		}
-	}
-	return false
 }

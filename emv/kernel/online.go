@@ -21,7 +21,7 @@ func (s *session) goOnline(ctx context.Context) (Phase, error) {
 	answer, err := s.issuer.Authorize(ctx, s.request())
 	switch {
 	case errors.Is(err, ErrUnableToGoOnline):
-		s.online.unable = true
+		s.online.unable, s.online.refused = true, errors.Is(err, ErrNoOffline)
 		return Completing, nil
 	case err != nil:
 		return Done, fmt.Errorf("ask the issuer: %w", err)

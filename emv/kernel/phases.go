@@ -80,7 +80,7 @@ func (s *session) run(ctx context.Context) error {
 		if !slices.Contains(row.next, next) {
 			panic(fmt.Sprintf("kernel: from %v to %v", s.phase, next))
 		}
-		if s.cfg.replay.stops(s, next) {
+		if s.cfg.replay.stops(s, next) || s.reading && s.phase == Reading {
 			return nil
 		}
 		s.phase = next

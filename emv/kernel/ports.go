@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"posd/emv"
@@ -40,6 +41,9 @@ var (
 	ErrCancelled = errors.New("cancelled")
 	// ErrUnableToGoOnline is what an Issuer returns when no usable answer came.
 	ErrUnableToGoOnline = errors.New("unable to go online")
+	// ErrNoOffline is ErrUnableToGoOnline where the issuer may have heard, or the merchant
+	// does not want it: the card is asked for an AAC whatever the default codes say.
+	ErrNoOffline = fmt.Errorf("%w, and not to be approved off line", ErrUnableToGoOnline)
 )
 
 // Candidate is one line of the candidate list. EMV 4.4 Book 1, 12.
@@ -132,6 +136,25 @@ type Result struct {
 	// Fallback says that the chip could not be used and the rules allow the stripe.
 	Fallback bool
 	Why      string // one clause that names what decided, for the journal and for people
+	// Offline is what is uploaded of a payment that card and terminal approved without
+	// the issuer (Y1, Y3); nil for any other.
+	Offline *Offline
+}
+
+// Identity is who a card says it is. It prints masked.
+type Identity struct {
+	PAN         emv.PAN
+	Track2      emv.Track2 // tag 57; zero where the card has none, and in an Offline
+	Expiry      [3]byte    // tag 5F24, YYMMDD in BCD
+	PANSequence int        // tag 5F34; -1 where the card has none
+}
+
+// Offline is an approval without the issuer: the card's identity, and field 55 of the
+// upload, which is Config.OnlineTags after the last GENERATE AC, the TC among them, and
+// tag 8A.
+type Offline struct {
+	Identity
+	ICC []byte
 }
 
 // Transaction is what one session is about. Time and randomness are values: the same
@@ -146,6 +169,9 @@ type Transaction struct {
 	Draw        uint8      // 1 to 99, evenly distributed: random selection
 	LogAmount   int64      // latest logged amount of the same PAN, minor units; 0 for none
 	ForceOnline bool       // the merchant wants this one online
+	// NoOffline says that this payment is not taken without the issuer: for it the terminal
+	// is of the online-only kind, and asks for an ARQC or an AAC. EMV 4.4 Book 3, 10.7.
+	NoOffline bool
 	// OnExceptionFile tells whether the card is listed; nil means no list.
 	OnExceptionFile func(pan emv.PAN, sequence int) bool
 }

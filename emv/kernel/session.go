@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"posd/emv"
 	"posd/emv/apdu"
@@ -31,6 +32,7 @@ type session struct {
 	objects objects // the card's
 	scratch [32]byte
 	hushed  bool // the command under way carries the card number
+	reading bool // the session ends with the records: nothing is asked of the issuer
 	ending  ending
 
 	listed   listing
@@ -104,6 +106,7 @@ type answered struct {
 // online is the issuer's part. EMV 4.4 Book 3, 10.9.
 type online struct {
 	unable   bool // no usable answer
+	refused  bool // and not to be approved off line
 	answered bool
 	approved bool
 	icc      []byte // the answer's field 55
@@ -167,7 +170,27 @@ func (s *session) result() Result {
 	if s.chosen.app != nil {
 		r.ICC = s.collect(s.cfg.CompletionTags)
 	}
+	if r.Outcome == emv.Approved && !r.Online {
+		r.Offline = s.offline()
+	}
 	return r
+}
+
+// offline is what is uploaded of a payment without the issuer.
+func (s *session) offline() *Offline {
+	o := &Offline{Identity: s.identity(), ICC: s.collect(s.cfg.OnlineTags)}
+	o.Track2 = emv.Track2{}
+	if !slices.Contains(s.cfg.OnlineTags, tag.AuthorisationResponseCode) {
+		o.ICC = tlv.Append(o.ICC, tag.AuthorisationResponseCode, s.arc[:])
+	}
+	return o
+}
+
+// identity is who the card said it is.
+func (s *session) identity() Identity {
+	id := Identity{PAN: s.records.pan, Track2: s.records.track2, PANSequence: s.records.sequence}
+	copy(id.Expiry[:], s.objects.get(tag.ApplicationExpirationDate))
+	return id
 }
 
 // facts are the values of the last cryptogram and everything before it.

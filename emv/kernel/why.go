@@ -252,15 +252,15 @@ func (s *session) cameAuthenticated() string {
 // says that as well.
 func (s *session) cameDecided() string {
 	codes := s.actionCodes()
-	own := analyse(s.tvr, codes, s.terminal)
+	own := analyse(s.tvr, codes, s.deciding())
 	words := own.String()
 	switch {
 	case s.tvr&codes.denial != 0:
 		words += " by the denial codes: " + (s.tvr & codes.denial).Names()
 	case own == emv.AAC:
 		words += " by the default codes: " + (s.tvr & codes.byDefault).Names()
-	case own == emv.ARQC && s.terminal.onlineOnly():
-		words += ": the terminal is online only"
+	case own == emv.ARQC && s.deciding().onlineOnly():
+		words += ": online only, the terminal or this payment"
 	case own == emv.ARQC:
 		words += " by the online codes: " + (s.tvr & codes.online).Names()
 	default:
