@@ -35,14 +35,9 @@ func (db *DB) Check(ctx context.Context) error {
 	if !errors.Is(err, errRollback) {
 		return fmt.Errorf("store: check %s: %w", db.path, err)
 	}
-	err = db.read(func(tx *Tx) error {
-		return tx.everyRecord(func(bucket string, key, sealed []byte) error {
-			if err := tx.checkRecord(bucket, key, sealed); err != nil && len(faults) < maxReported {
-				faults = append(faults, err)
-			}
-			return ctx.Err()
-		})
-	})
+	var count int
+	found, err := db.checkRecords(ctx, &count)
+	faults = append(faults, found...)
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return fmt.Errorf("store: check %s: %w", db.path, err)
 	}

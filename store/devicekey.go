@@ -40,6 +40,15 @@ func FileDeviceKey(path string, rand io.Reader) (DeviceKey, error) {
 	return key, nil
 }
 
+// ReadDeviceKey is FileDeviceKey for a key that must be there: it makes none.
+func ReadDeviceKey(path string) (DeviceKey, error) {
+	key, err := readKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: device key %s: %w", path, err)
+	}
+	return key, nil
+}
+
 func readKey(path string) (*fileKey, error) {
 	f, err := os.Open(path)
 	if err != nil {

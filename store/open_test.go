@@ -106,13 +106,13 @@ func TestSchemaGoesUpOneStepATimeAndNeverDown(t *testing.T) {
 	cfg := testConfig(t)
 	mustOpen(t, cfg).Close()
 	var steps []string
-	step := func(name string) func(*Tx) error {
-		return func(tx *Tx) error {
+	to := func(name string) step {
+		return step{run: func(tx *Tx) error {
 			steps = append(steps, name)
 			return tx.Put("b", []byte(name), []byte("done"))
-		}
+		}}
 	}
-	three := schema{3, map[int]func(*Tx) error{1: step("to 2"), 2: step("to 3")}}
+	three := schema{3, map[int]step{1: to("to 2"), 2: to("to 3")}}
 	db, err := open(cfg, three)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestSchemaGoesUpOneStepATimeAndNeverDown(t *testing.T) {
 func TestAStepThatFailsLeavesTheOldSchema(t *testing.T) {
 	cfg := testConfig(t)
 	mustOpen(t, cfg).Close()
-	broken := schema{2, map[int]func(*Tx) error{1: func(*Tx) error { return errors.New("no") }}}
+	broken := schema{2, map[int]step{1: {run: func(*Tx) error { return errors.New("no") }}}}
 	if _, err := open(cfg, broken); err == nil || !strings.Contains(err.Error(), "schema 1 to 2") {
 		t.Errorf("got %v", err)
 	}

@@ -19,10 +19,19 @@ type schemaRecord struct {
 }
 
 // schema is what a program knows: its version, and the step that brings a file from
-// version n to n+1, which runs in one transaction with the new version number.
+// version n to n+1.
 type schema struct {
 	version int
-	steps   map[int]func(*Tx) error
+	steps   map[int]step
+}
+
+// step is one step of a migration. It runs in one transaction, in a copy of the file.
+type step struct {
+	run func(*Tx) error
+	// rewrites lists the buckets whose values it changes, drops those that it empties. In
+	// all others every record must be there afterwards, byte for byte; in those that it
+	// rewrites every key, and each secret.
+	rewrites, drops []string
 }
 
 // schema1 is the first: buckets "journal", "head" and "keys", each with its package.
@@ -37,6 +46,16 @@ func writeSchema(tx *Tx, rec schemaRecord) error {
 }
 
 func (db *DB) readSchema(lay layout, s schema) error {
+	if err := db.readSchemaRecord(lay); err != nil {
+		return err
+	}
+	if db.schema.Version > s.version {
+		return fmt.Errorf("schema %d, this program knows %d: %w", db.schema.Version, s.version, ErrNewer)
+	}
+	return nil
+}
+
+func (db *DB) readSchemaRecord(lay layout) error {
 	var value []byte
 	err := db.read(func(tx *Tx) (err error) {
 		value, err = tx.Get(schemaBucket, schemaKey())
@@ -53,42 +72,17 @@ func (db *DB) readSchema(lay layout, s schema) error {
 	if err := json.Unmarshal(value, &db.schema); err != nil {
 		return fmt.Errorf("schema record: %w: %w", ErrDamaged, err)
 	}
-	return db.schema.check(lay, s)
+	return db.schema.check(lay)
 }
 
-func (r schemaRecord) check(lay layout, s schema) error {
+func (r schemaRecord) check(lay layout) error {
 	switch {
-	case r.Version > s.version:
-		return fmt.Errorf("schema %d, this program knows %d: %w", r.Version, s.version, ErrNewer)
 	case r.Version < 1:
 		return fmt.Errorf("schema %d: %w", r.Version, ErrDamaged)
 	case r.Size > lay.size:
 		return fmt.Errorf("cut short: %d of %d bytes: %w", lay.size, r.Size, ErrDamaged)
 	case r.Size < lay.size:
 		return fmt.Errorf("%d bytes, %d when it was made: %w", lay.size, r.Size, ErrDamaged)
-	}
-	return nil
-}
-
-// migrate brings an older file up, one version and one transaction at a time.
-func (db *DB) migrate(s schema) error {
-	for db.schema.Version < s.version {
-		from, next := db.schema.Version, db.schema
-		next.Version++
-		step := s.steps[from]
-		if step == nil {
-			return fmt.Errorf("schema %d: no step to %d", from, next.Version)
-		}
-		err := db.Update(func(tx *Tx) error {
-			if err := step(tx); err != nil {
-				return err
-			}
-			return writeSchema(tx, next)
-		})
-		if err != nil {
-			return fmt.Errorf("schema %d to %d: %w", from, next.Version, err)
-		}
-		db.schema = next
 	}
 	return nil
 }

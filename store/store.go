@@ -132,11 +132,26 @@ func open(cfg Config, s schema) (*DB, error) {
 	if err := createIfMissing(cfg, seal, s); err != nil {
 		return nil, fmt.Errorf("store: create %s: %w", cfg.Path, err)
 	}
-	db, err := openFile(cfg, seal, s)
+	db, err := openCurrent(cfg, seal, s)
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", cfg.Path, err)
 	}
 	return db, nil
+}
+
+// openCurrent opens a file that exists, and migrates an older one.
+func openCurrent(cfg Config, seal *sealer, s schema) (*DB, error) {
+	db, err := openFile(cfg, seal, s)
+	if err == nil && db.schema.Version < s.version {
+		from := db.schema.Version
+		if err = db.migrate(cfg, s); err == nil {
+			db, err = reopen(cfg, seal, s, from)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return db, forgetCopies(cfg.Path, s.version)
 }
 
 // openFile opens a file that exists. It writes nothing before the schema record was
@@ -147,7 +162,7 @@ func openFile(cfg Config, seal *sealer, s schema) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{path: cfg.Path, seal: seal, fail: cfg.Fail}
-	if err := db.openBolt(lay, cfg.LockTimeout); err != nil {
+	if err := db.openBolt(lay, cfg.LockTimeout, false); err != nil {
 		return nil, err
 	}
 	if err := db.begin(lay, s); err != nil {
@@ -156,8 +171,8 @@ func openFile(cfg Config, seal *sealer, s schema) (*DB, error) {
 	return db, nil
 }
 
-// begin reads the schema, brings an older one up, and wipes the slots that no record
-// refers to: a power cut may have undone a wipe.
+// begin reads the schema, and wipes the slots that no record refers to: a power cut may
+// have undone a wipe. An older file is left as it is, until a copy took its place.
 func (db *DB) begin(lay layout, s schema) error {
 	if err := db.readSchema(lay, s); err != nil {
 		return err
@@ -167,8 +182,8 @@ func (db *DB) begin(lay layout, s schema) error {
 		return err
 	}
 	db.slots = slots
-	if err := db.migrate(s); err != nil {
-		return err
+	if db.schema.Version < s.version {
+		return nil
 	}
 	return db.sweep()
 }
@@ -182,13 +197,14 @@ func (db *DB) begin(lay layout, s schema) error {
 //
 // AllocSize: bbolt refuses to allocate within AllocSize (16 MiB by default) of MaxSize,
 // which would leave half of the file unused. The file has its full size already.
-func (db *DB) openBolt(lay layout, timeout time.Duration) error {
+func (db *DB) openBolt(lay layout, timeout time.Duration, readOnly bool) error {
 	options := &bbolt.Options{
 		Timeout:        timeout,
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistArrayType,
 		PageSize:       pageSize,
 		MaxSize:        int(lay.data),
+		ReadOnly:       readOnly,
 		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag&^os.O_CREATE, perm)
 			db.file = f

@@ -262,7 +262,7 @@ func (tx *Tx) each(bucket string, fn func(key, sealed []byte) error) error {
 		return nil
 	}
 	c := b.Cursor()
-	for k, v, err := step(c.First); k != nil || err != nil; k, v, err = step(c.Next) {
+	for k, v, err := move(c.First); k != nil || err != nil; k, v, err = move(c.Next) {
 		if err != nil {
 			return fmt.Errorf("bucket %s: %w", bucket, err)
 		}
@@ -273,10 +273,10 @@ func (tx *Tx) each(bucket string, fn func(key, sealed []byte) error) error {
 	return nil
 }
 
-// step moves a cursor, and copies what it finds out of the mapped file.
-func step(move func() (k, v []byte)) (k, v []byte, err error) {
+// move moves a cursor, and copies what it finds out of the mapped file.
+func move(to func() (k, v []byte)) (k, v []byte, err error) {
 	err = guard(func() error {
-		k, v = move()
+		k, v = to()
 		k, v = bytes.Clone(k), bytes.Clone(v)
 		return nil
 	})
