@@ -57,8 +57,8 @@ type Settlement struct {
 	DomesticVerdict, ForeignVerdict Verdict // zero before the answer
 	Answer                          *payment.Answer
 
-	// Everything says that all payments go up, whatever the verdicts: the parameters want
-	// it, or the host asked for it (codes 79 and 95).
+	// Everything says that all payments go up, whatever the verdicts, because the parameters
+	// wanted it when the settlement began.
 	Everything bool
 	// Next is the place, in the order of the upload, of the next payment to upload. That
 	// order follows from Book.Records alone, so it is the same after a restart. Uploaded
@@ -111,6 +111,21 @@ var (
 	// stays where it is and is tried again.
 	ErrHost = errors.New("the host does not settle now")
 )
+
+// Payments settles what is owed to the host; *payment.Terminal is one. Each method sends
+// what waits, oldest first, stops where the host does not answer, and returns how many
+// are left.
+type Payments interface {
+	NotifyScripts(ctx context.Context) (left int, err error)
+	SettleDebts(ctx context.Context) (left int, err error)
+	Forward(ctx context.Context) (left int, err error)
+}
+
+// Slip prints the totals of a settlement, and below them the stored payments that the host
+// does not have.
+type Slip interface {
+	Print(ctx context.Context, s *Settlement, unsent []*payment.Record) error
+}
 
 // Host is the other side. Errors wrap payment.ErrNotSent, ErrNoAnswer or ErrBadMAC, as
 // those of payment.Authorizer do. Everything may be sent again.
