@@ -38,7 +38,7 @@ func (t *tool) pay(cmd *cobra.Command, amount, operator string) error {
 		return err
 	}
 	fmt.Fprintln(t.err, t.word("cli.waiting"))
-	res, err := agent.Pay(cmd.Context(), control.PayRequest{Amount: amount, Operator: operator, Lang: t.lang.String()})
+	res, err := agent.Pay(cmd.Context(), control.PayRequest{Amount: amount, Who: control.Person{Number: operator}, Lang: t.lang.String()})
 	if errors.Is(err, control.ErrLost) {
 		return fmt.Errorf("%w: %w", errPaymentLost, err)
 	}

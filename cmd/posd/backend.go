@@ -82,7 +82,7 @@ func (b backend) Pay(ctx context.Context, req control.PayRequest) (control.PayRe
 	if err != nil {
 		return control.PayResult{}, fmt.Errorf("%w: %w", control.ErrInvalid, err)
 	}
-	operator := req.Operator
+	operator := req.Who.Number
 	if operator == "" {
 		operator = b.a.cfg.Terminal.Operator.or("01")
 	}

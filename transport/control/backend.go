@@ -13,6 +13,9 @@ import (
 type Backend interface {
 	Viewer
 	Operator
+	Office
+	Staff
+	Custodian
 	Locksmith
 }
 
@@ -29,7 +32,7 @@ type Viewer interface {
 
 // Operator acts.
 type Operator interface {
-	// Pay runs one sale to its end. ctx ends only with the agent. An outcome other
+	// Pay runs one payment to its end. ctx ends only with the agent. An outcome other
 	// than approved is no error.
 	Pay(ctx context.Context, req PayRequest) (PayResult, error)
 	// LoadKey stores a master key, carried by a TR-31 key block in its text form, and
@@ -73,6 +76,8 @@ var (
 	ErrBusy = errors.New("a payment is under way")
 	// ErrLocked says that the housing was opened: no payments until two technicians unlock.
 	ErrLocked = errors.New("the terminal is locked")
+	// ErrPassword says that somebody is not who they say, or may not do what they ask for.
+	ErrPassword = errors.New("wrong operator or password")
 	// ErrNotReady says that the agent cannot take payments now; its findings say why.
 	ErrNotReady = errors.New("not ready for payments")
 	// ErrNoPayment says that the journal has no such payment.
@@ -96,6 +101,7 @@ var codes = [...]struct {
 	{"busy", ErrBusy},
 	{"not-ready", ErrNotReady},
 	{"locked", ErrLocked},
+	{"password", ErrPassword},
 	{"no-payment", ErrNoPayment},
 	{"invalid", ErrInvalid},
 }

@@ -51,7 +51,7 @@ func (c *Client) Receipt(ctx context.Context, id string) (string, error) {
 	return out, err
 }
 
-// Pay orders a sale and waits for its end, which may take minutes. Ending ctx stops
+// Pay orders a payment and waits for its end, which may take minutes. Ending ctx stops
 // the waiting, not the payment: the error then wraps ErrLost, as it does when the
 // agent dies; Journal tells how the payment ended.
 func (c *Client) Pay(ctx context.Context, req PayRequest) (PayResult, error) {

@@ -72,6 +72,59 @@ func (f *fake) Pay(ctx context.Context, req PayRequest) (PayResult, error) {
 	return PayResult{Outcome: "approved", Entry: Entry{Amount: req.Amount}}, f.err
 }
 
+func (f *fake) note(what string, people ...Person) error {
+	f.resolved = [3]string{what}
+	for i, p := range people {
+		f.resolved[i+1] = p.Number + p.Password
+	}
+	return f.err
+}
+
+func (f *fake) Settle(_ context.Context, who Person) (Settled, error) {
+	return Settled{Batch: 7}, f.note("settle", who)
+}
+
+func (f *fake) LastSettlement(_ context.Context, print bool) (Settled, error) {
+	return Settled{Batch: 8, Uploaded: map[bool]int{true: 1}[print]}, f.err
+}
+
+func (f *fake) Forward(context.Context) (int, error) { return 3, f.err }
+
+func (f *fake) Download(_ context.Context, list string) ([]Downloaded, error) {
+	return []Downloaded{{List: list}}, f.err
+}
+
+func (f *fake) Search(_ context.Context, s Search) ([]Entry, error) {
+	return []Entry{{Card: s.LastFour}}, f.err
+}
+
+func (f *fake) Reprint(_ context.Context, id string) error { return f.note("reprint " + id) }
+func (f *fake) SignOn(context.Context) error               { return f.note("sign on") }
+
+func (f *fake) SignOff(_ context.Context, who Person) error { return f.note("sign off", who) }
+
+func (f *fake) LoadComponent(_ context.Context, who Person, c Component) (string, error) {
+	return c.KCV, f.note("component "+c.Part, who)
+}
+
+func (f *fake) Operators(context.Context) ([]OperatorEntry, error) {
+	return []OperatorEntry{{Number: "01"}}, f.err
+}
+
+func (f *fake) ChangePassword(_ context.Context, who Person, next string) error {
+	return f.note("change "+next, who)
+}
+
+func (f *fake) AddOperator(_ context.Context, by, next Person) error { return f.note("add", by, next) }
+
+func (f *fake) ResetOperator(_ context.Context, by, next Person) error {
+	return f.note("reset", by, next)
+}
+
+func (f *fake) RemoveOperator(_ context.Context, by Person, number string) error {
+	return f.note("remove "+number, by)
+}
+
 // serve runs a server for the length of the test and returns a client of it.
 func serve(t *testing.T, b Backend) (*Client, string) {
 	t.Helper()

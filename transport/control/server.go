@@ -152,72 +152,31 @@ func (s *Server) handle(ctx context.Context, line []byte) []byte {
 }
 
 func (s *Server) do(ctx context.Context, req request) (any, error) {
-	if req.Op == "pay" {
-		return s.pay(ctx, req.Pay)
+	op, ok := operations[req.Op]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("control: operation %.40q: unknown: %w", req.Op, ErrInvalid)
+	case op.alone:
+		return s.alone(ctx, op, req)
 	}
 	ctx, cancel := context.WithTimeout(ctx, opWithin)
 	defer cancel()
-	b := s.cfg.Backend
-	switch req.Op {
-	case "snapshot":
-		return b.Snapshot(ctx), nil
-	case "journal":
-		if req.Limit < 1 || req.Limit > MaxJournal {
-			return nil, fmt.Errorf("control: journal: limit %d: 1 to %d wanted: %w", req.Limit, MaxJournal, ErrInvalid)
-		}
-		return b.Journal(ctx, req.Limit)
-	case "receipt":
-		if req.ID == "" {
-			return nil, fmt.Errorf("control: receipt: id is missing: %w", ErrInvalid)
-		}
-		return b.Receipt(ctx, req.ID)
-	case "load-key":
-		if req.Block == "" {
-			return nil, fmt.Errorf("control: load-key: block is missing: %w", ErrInvalid)
-		}
-		return b.LoadKey(ctx, req.Block)
-	case "resolve":
-		return nil, s.resolve(ctx, req)
-	case "enrol":
-		return nil, two(ctx, req, b.Enrol)
-	case "unlock":
-		return nil, two(ctx, req, b.Unlock)
-	}
-	return nil, fmt.Errorf("control: operation %.40q: unknown: %w", req.Op, ErrInvalid)
+	return op.do(ctx, s.cfg.Backend, req)
 }
 
-// two is an operation that wants two technicians.
-func two(ctx context.Context, req request, do func(ctx context.Context, a, b Technician) error) error {
-	if len(req.Technicians) != 2 {
-		return fmt.Errorf("control: %s: %d technicians, 2 wanted: %w", req.Op, len(req.Technicians), ErrInvalid)
-	}
-	return do(ctx, req.Technicians[0], req.Technicians[1])
-}
-
-// pay runs one payment on the life of the agent, not of the connection.
-func (s *Server) pay(ctx context.Context, req *PayRequest) (any, error) {
-	if req == nil || req.Amount == "" {
-		return nil, fmt.Errorf("control: pay: amount is missing: %w", ErrInvalid)
+// alone runs one operation on the life of the agent, not of the connection, and no other
+// such beside it.
+func (s *Server) alone(ctx context.Context, op operation, req request) (any, error) {
+	if err := op.check(req); err != nil {
+		return nil, err
 	}
 	select {
 	case s.paying <- struct{}{}:
 		defer func() { <-s.paying }()
 	default:
-		return nil, fmt.Errorf("control: pay: %w", ErrBusy)
+		return nil, fmt.Errorf("control: %s: %w", req.Op, ErrBusy)
 	}
-	return s.cfg.Backend.Pay(ctx, *req)
-}
-
-func (s *Server) resolve(ctx context.Context, req request) error {
-	switch {
-	case req.ID == "":
-		return fmt.Errorf("control: resolve: id is missing: %w", ErrInvalid)
-	case len(req.Operator) != 2:
-		return fmt.Errorf("control: resolve: operator %.10q: two digits wanted: %w", req.Operator, ErrInvalid)
-	case req.Reason == "" || len(req.Reason) > maxReason:
-		return fmt.Errorf("control: resolve: a reason of 1 to %d bytes is wanted: %w", maxReason, ErrInvalid)
-	}
-	return s.cfg.Backend.Resolve(ctx, req.ID, req.Operator, req.Reason)
+	return op.do(ctx, s.cfg.Backend, req)
 }
 
 // listen binds beside the path, sets the mode, and then moves the socket into place,

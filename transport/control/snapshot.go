@@ -19,8 +19,9 @@ type Snapshot struct {
 	Store    Store     `json:"store"`
 	Batch    uint32    `json:"batch"`
 	NextSTAN uint32    `json:"next_stan"`
-	Owed     []Entry   `json:"owed"`  // payments that owe a reversal, oldest first
-	Doing    string    `json:"doing"` // what the payments goroutine is at: a message key, empty when idle
+	Owed     []Entry   `json:"owed"`    // payments that owe a reversal, oldest first
+	Waiting  []Entry   `json:"waiting"` // payments that the host does not know yet, oldest first
+	Doing    string    `json:"doing"`   // what the payments goroutine is at: a message key, empty when idle
 	Findings []Finding `json:"findings"`
 	Ready    bool      `json:"ready"` // a sale can begin
 	Process  Process   `json:"process"`
@@ -109,22 +110,7 @@ type Entry struct {
 	AuthCode string    `json:"auth_code"`
 	RRN      string    `json:"rrn"`
 	Why      string    `json:"why"`
-	Reason   string    `json:"reason"` // of a reversal
+	Reason   string    `json:"reason"`             // of a reversal
+	Original string    `json:"original,omitempty"` // batch/STAN of the payment that it is about
 	Tries    int       `json:"tries"`
-}
-
-// PayRequest orders a sale.
-type PayRequest struct {
-	Amount   string `json:"amount"` // as typed: 12.00
-	Operator string `json:"operator"`
-	Lang     string `json:"lang"`
-}
-
-// PayResult is how it ended. Outcome is as emv.Outcome names it: approved, declined,
-// cancelled, not accepted, terminated.
-type PayResult struct {
-	Outcome string `json:"outcome"`
-	Entry   Entry  `json:"entry"`
-	Message string `json:"message"` // what the person at the till is told
-	Receipt string `json:"receipt"` // as text
 }

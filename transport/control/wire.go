@@ -18,7 +18,7 @@ const (
 	maxReason    = 200      // bytes of a resolution's reason
 	arriveWithin = 60 * time.Second
 	takeWithin   = 10 * time.Second
-	opWithin     = 30 * time.Second // every operation but pay
+	opWithin     = 30 * time.Second // every operation but those that run alone
 )
 
 // request is one line from the client. Fields that an operation does not use are absent.
@@ -30,6 +30,14 @@ type request struct {
 	Block    string      `json:"block,omitempty"`
 	Operator string      `json:"operator,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
+	// Who asks, and for whom or with whom.
+	Who      Person    `json:"who,omitzero"`
+	Other    Person    `json:"other,omitzero"`
+	Search   Search    `json:"search,omitzero"`
+	Part     Component `json:"part,omitzero"`
+	List     string    `json:"list,omitempty"`
+	Print    bool      `json:"print,omitempty"`
+	Password string    `json:"password,omitempty"`
 	// Technicians are two, of the operations that want them.
 	Technicians []Technician `json:"technicians,omitempty"`
 }

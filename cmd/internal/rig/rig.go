@@ -279,7 +279,7 @@ func (r *Rig) Client() *control.Client { return control.At(r.Socket()) }
 // Pay inserts the card and orders a sale.
 func (r *Rig) Pay(ctx context.Context, card, amount string) (control.PayResult, error) {
 	r.Insert(card)
-	return r.Client().Pay(ctx, control.PayRequest{Amount: amount, Operator: "01", Lang: r.lang()})
+	return r.Client().Pay(ctx, control.PayRequest{Amount: amount, Who: control.Person{Number: "01"}, Lang: r.lang()})
 }
 
 // Close stops the agent, then devices and host.
