@@ -7,6 +7,7 @@ import (
 
 	"posd/emv"
 	"posd/emv/issuer"
+	"posd/emv/keyblock"
 )
 
 // CVN is a cryptogram version number, the third byte of the Issuer Application Data.
@@ -79,7 +80,7 @@ func arpc2(key []byte, arqc [8]byte, approve bool) ([]byte, error) {
 
 // withCardKey derives the key that the card signed with, for as long as fn runs.
 func (m *Module) withCardKey(imk Key, c Cryptogram, fn func(key []byte) error) error {
-	return m.use(IMK, imk, func(clear []byte) error {
+	return m.use(IMK, imk, func(_ keyblock.Suite, clear []byte) error {
 		card, err := issuer.DeriveICCMasterKey(clear, c.PAN, c.PSN)
 		if err != nil {
 			return fmt.Errorf("hsm: derive card key: %w", err)

@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 
 	"posd/emv"
-	"posd/emv/keyblock"
 )
 
 // PINMethod names how PIN values are made, for the card record and the auditor.
@@ -29,8 +27,9 @@ const (
 	IMK Usage = "IMK" // issuer master key for application cryptograms
 )
 
-// Key is a TDES key of 8 or 16 bytes, sealed under the master key for one usage. It
-// is safe to store; empty for no key.
+// Key is a key sealed under the master key for one usage and one suite of algorithms: of
+// 8, 16 or 24 bytes for TDES, 16 or 32 for AES, 16 for SM4. It is safe to store; empty for
+// no key.
 type Key []byte
 
 // Errors of the module.
@@ -52,6 +51,7 @@ type Module struct {
 	data     cipher.AEAD // card numbers, stored replies
 	panHash  []byte
 	pinValue []byte
+	code     []byte // activation codes
 	random   io.Reader
 }
 
@@ -69,6 +69,9 @@ func New(master []byte, random io.Reader) (*Module, error) {
 		return nil, err
 	}
 	if m.panHash, err = derive(master, "posd host card number hash 1"); err != nil {
+		return nil, err
+	}
+	if m.code, err = derive(master, "posd host activation code 1"); err != nil {
 		return nil, err
 	}
 	m.pinValue, err = derive(master, "posd host pin value 1")
@@ -130,44 +133,6 @@ func open(a cipher.AEAD, label string, sealed []byte) ([]byte, error) {
 	return a.Open(nil, sealed[:n], sealed[n:], []byte(label))
 }
 
-// NewKey makes a random key of size 8 or 16 bytes with odd parity.
-func (m *Module) NewKey(u Usage, size int) (Key, error) {
-	clear := make([]byte, size)
-	defer zero(clear)
-	if _, err := io.ReadFull(m.random, clear); err != nil {
-		return nil, fmt.Errorf("hsm: make %s: %w", u, err)
-	}
-	oddParity(clear)
-	return m.Import(u, clear)
-}
-
-// Import seals a clear key of 8 or 16 bytes.
-func (m *Module) Import(u Usage, clear []byte) (Key, error) {
-	if len(clear) != 8 && len(clear) != 16 {
-		return nil, fmt.Errorf("hsm: import %s: %d bytes, 8 or 16 wanted", u, len(clear))
-	}
-	return m.seal(m.wrap, string(u), clear)
-}
-
-// use opens a key for as long as fn runs.
-func (m *Module) use(u Usage, k Key, fn func(clear []byte) error) error {
-	clear, err := open(m.wrap, string(u), k)
-	if err != nil {
-		return fmt.Errorf("hsm: open %s: %w", u, ErrKey)
-	}
-	defer zero(clear)
-	return fn(clear)
-}
-
-// KCV returns the check value of a key.
-func (m *Module) KCV(u Usage, k Key) (v keyblock.KCV, err error) {
-	err = m.use(u, k, func(clear []byte) error {
-		v, err = keyblock.CheckValue(clear)
-		return err
-	})
-	return v, err
-}
-
 // PANHash is the keyed hash by which a card is found: HMAC-SHA-256 under a key of the
 // module. The space of card numbers is small enough to try all, so a plain hash hides
 // nothing.
@@ -175,14 +140,6 @@ func (m *Module) PANHash(pan emv.PAN) []byte {
 	mac := hmac.New(sha256.New, m.panHash)
 	mac.Write(pan.Append(nil))
 	return mac.Sum(nil)
-}
-
-func oddParity(key []byte) {
-	for i, b := range key {
-		if bits.OnesCount8(b)%2 == 0 {
-			key[i] = b ^ 1
-		}
-	}
 }
 
 func zero(b []byte) { clear(b) }
