@@ -14,7 +14,7 @@ import (
 )
 
 // Finding is something about the disk that a technician must know. Codes are those of
-// the catalogue of findings: "store-mount" and "store-space".
+// the catalogue of findings.
 type Finding struct {
 	Code   string
 	Detail string
@@ -24,13 +24,14 @@ type Finding struct {
 const (
 	FindingMount = "store-mount"
 	FindingSpace = "store-space"
+	FindingPage  = "store-page"
 )
 
 const mountTable = "/proc/self/mountinfo"
 
 // CheckMount tells what is wrong with the file system under path, whose file need not
 // be there yet: a file system that forgets at power-off, one that does not flush, one
-// without a journal, and less than minFree bytes free. Mount options decide whether a
+// without a journal, less than minFree bytes free, and pages larger than ours. Mount options decide whether a
 // flush is one: with barrier=0, 40 of 40 power cuts lost data.
 func CheckMount(path string, minFree int64) []Finding {
 	var found []Finding
@@ -55,10 +56,23 @@ func checkSpace(dir string, minFree int64) []Finding {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return []Finding{{FindingSpace, fmt.Sprintf("free space of %s is unknown: %v", dir, err)}}
 	}
+	found := checkPages(os.Getpagesize(), int64(st.Bsize))
 	if free := int64(st.Bavail) * int64(st.Bsize); free < minFree {
-		return []Finding{{FindingSpace, fmt.Sprintf("%s has %d KiB free, %d KiB wanted", dir, free>>10, minFree>>10)}}
+		found = append(found, Finding{FindingSpace, fmt.Sprintf("%s has %d KiB free, %d KiB wanted", dir, free>>10, minFree>>10)})
 	}
-	return nil
+	return found
+}
+
+// checkPages compares the kernel's pages and the file system's blocks with the store's
+// pages of 4096 bytes: what is larger is what each write costs.
+func checkPages(kernel int, block int64) (found []Finding) {
+	if kernel > pageSize {
+		found = append(found, Finding{FindingPage, fmt.Sprintf("the kernel has pages of %d bytes: each write of %d costs as many", kernel, pageSize)})
+	}
+	if block > pageSize && block <= 1<<20 { // some file systems tell their preferred transfer size here
+		found = append(found, Finding{FindingPage, fmt.Sprintf("the file system has blocks of %d bytes: each write of %d costs as many", block, pageSize)})
+	}
+	return found
 }
 
 // mount is a line of mountinfo: proc(5).

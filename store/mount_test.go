@@ -75,3 +75,15 @@ func TestLittleSpaceIsAFinding(t *testing.T) {
 		t.Errorf("missing folder: %v", found)
 	}
 }
+
+func TestPagesLargerThanOursAreAFinding(t *testing.T) {
+	for _, row := range []struct {
+		kernel int
+		block  int64
+		want   int
+	}{{4096, 4096, 0}, {4096, 1024, 0}, {65536, 4096, 1}, {16384, 16384, 2}} {
+		if found := checkPages(row.kernel, row.block); len(found) != row.want {
+			t.Errorf("pages %d, blocks %d: %v, want %d findings", row.kernel, row.block, found, row.want)
+		}
+	}
+}
