@@ -3,6 +3,8 @@ package gpio
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,11 +58,22 @@ func Open(c Config) (*Line, error) {
 	l := &Line{config: c, edges: newEdges()}
 	req, err := gpiocdev.RequestLine(c.Chip, c.Offset, gpiocdev.AsIs, gpiocdev.WithConsumer(c.Consumer),
 		gpiocdev.WithEventHandler(func(gpiocdev.LineEvent) { l.seen() }))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("gpio: open %s: there is no such chip, %s: %w", l, chips(gpiocdev.Chips()), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("gpio: open %s: %w", l, err)
 	}
 	l.req = req
 	return l, nil
+}
+
+// chips says which chips there are, for the person who has named another.
+func chips(names []string) string {
+	if len(names) == 0 {
+		return "and no other on this machine (/dev/gpiochip*)"
+	}
+	return "but " + strings.Join(names, ", ")
 }
 
 // String names the line.

@@ -2,7 +2,11 @@ package drivers
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"posd/device"
@@ -33,10 +37,48 @@ func (p parked) there(ctx context.Context) error {
 	return err
 }
 
+// abecsBox is how a box is opened.
+type abecsBox struct {
+	line   serial.Config
+	secure bool // the cable is enciphered
+}
+
+// settings is what two uses of one box must agree on.
+func (b abecsBox) settings() string {
+	if b.secure {
+		return lineWords(b.line) + " secure"
+	}
+	return lineWords(b.line)
+}
+
+// cableKey is the RSA key under which boxes send the key of their cable. It is made when it
+// is first wanted, which takes a slow processor some seconds, and kept until the program ends.
+type cableKey struct {
+	mu  sync.Mutex
+	key *rsa.PrivateKey
+}
+
+func (c *cableKey) get() (*rsa.PrivateKey, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.key != nil {
+		return c.key, nil
+	}
+	key, err := rsa.GenerateKey(rand.Reader, cableKeyBits)
+	if err != nil {
+		return nil, fmt.Errorf("drivers: key of the cable: %w", err)
+	}
+	c.key = key
+	return key, nil
+}
+
+// cableKeyBits is what Abecs has. 2.20, 5.2.1.
+const cableKeyBits = 2048
+
 // useAbecs opens the box at a line, or finds it open, and says what it is.
-func (s *Set) useAbecs(ctx context.Context, line serial.Config) (p parked, detail string, release func() error, err error) {
+func (s *Set) useAbecs(ctx context.Context, box abecsBox) (p parked, detail string, release func() error, err error) {
 	p, release, err = s.abecs.use(ctx, maker[parked]{
-		path: line.Path, settings: lineWords(line), open: func(context.Context) (parked, error) { return newAbecs(line) },
+		path: box.line.Path, settings: box.settings(), open: func(context.Context) (parked, error) { return s.newAbecs(box) },
 		probe: func(ctx context.Context, p parked) error { return p.there(ctx) },
 	})
 	if err != nil {
@@ -46,15 +88,26 @@ func (s *Set) useAbecs(ctx context.Context, line serial.Config) (p parked, detai
 	if err != nil {
 		return p, "", nil, errors.Join(err, release())
 	}
-	return p, info.String(), release, nil
+	detail = info.String()
+	if box.secure {
+		detail += ", enciphered cable"
+	}
+	return p, detail, release, nil
 }
 
-func newAbecs(line serial.Config) (parked, error) {
-	port, err := serial.Open(line)
+func (s *Set) newAbecs(box abecsBox) (parked, error) {
+	var config abecs.Config
+	if box.secure {
+		var err error
+		if config.Key, err = s.cable.get(); err != nil {
+			return parked{}, err
+		}
+	}
+	port, err := serial.Open(box.line)
 	if err != nil {
 		return parked{}, err
 	}
-	pad, err := abecs.New(port, abecs.Config{})
+	pad, err := abecs.New(port, config)
 	if err != nil {
 		return parked{}, errors.Join(err, port.Close())
 	}
@@ -87,27 +140,30 @@ func (s abecsSlot) Counters() link.Counters { return s.box.Counters() }
 const abecsExample = "abecs:///dev/serial/by-id/…"
 
 func (s *Set) abecsPINPad() Driver[device.PINPad] {
-	d := Driver[device.PINPad]{Words: "dev.abecs", Example: abecsExample, Params: []Param{abecsSlotParam}}
+	d := Driver[device.PINPad]{Words: "dev.abecs", Example: abecsExample, Params: abecsParams}
 	return byLine(d, abecsLine, func(p params) (func(context.Context) (Opened[device.PINPad], error), error) {
 		_, err := p.oneOf("slot", "chip", "contactless") // the reader's, for the same URL serves both
+		secure, err2 := p.on("secure")
 		return func(ctx context.Context) (o Opened[device.PINPad], err error) {
-			box, detail, release, err := s.useAbecs(ctx, p.line)
+			box, detail, release, err := s.useAbecs(ctx, abecsBox{p.line, secure})
 			if err != nil {
 				return o, err
 			}
 			return Opened[device.PINPad]{Device: abecsPad{box, release}, Detail: detail, Probe: box.there}, nil
-		}, err
+		}, errors.Join(err, err2)
 	})
 }
 
-var abecsSlotParam = Param{"slot", "chip", "dev.abecs.slot"}
+// abecsParams are those of PIN pad and reader: one URL serves both.
+var abecsParams = []Param{{"slot", "chip", "dev.abecs.slot"}, {"secure", "off", "dev.abecs.secure"}}
 
 func (s *Set) abecsReader() Driver[device.Reader] {
-	d := Driver[device.Reader]{Words: "dev.abecs", Example: abecsExample + "?slot=contactless", Params: []Param{abecsSlotParam}}
+	d := Driver[device.Reader]{Words: "dev.abecs", Example: abecsExample + "?slot=contactless", Params: abecsParams}
 	return byLine(d, abecsLine, func(p params) (func(context.Context) (Opened[device.Reader], error), error) {
 		slot, err := p.oneOf("slot", "chip", "contactless")
+		secure, err2 := p.on("secure")
 		return func(ctx context.Context) (o Opened[device.Reader], err error) {
-			box, detail, release, err := s.useAbecs(ctx, p.line)
+			box, detail, release, err := s.useAbecs(ctx, abecsBox{p.line, secure})
 			if err != nil {
 				return o, err
 			}
@@ -116,6 +172,6 @@ func (s *Set) abecsReader() Driver[device.Reader] {
 				view.Slot = box.Contactless()
 			}
 			return Opened[device.Reader]{Device: view, Detail: detail, Probe: box.there}, nil
-		}, err
+		}, errors.Join(err, err2)
 	})
 }

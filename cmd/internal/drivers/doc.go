@@ -13,6 +13,9 @@
 //   - an [Opened] device comes with what it says of itself and a probe that asks
 //     whether it is still there, and changes nothing.
 //
+// [Lamps] are the one kind that plays by itself while it is open: a goroutine of its own,
+// which ends with Close.
+//
 // A device that a terminal does not have is written [None]; opening it is [ErrSkipped].
 //
 // What it does not do: it supervises nothing and retries nothing, which is its user's

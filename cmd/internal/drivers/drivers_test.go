@@ -313,7 +313,7 @@ func TestSkipped(t *testing.T) {
 
 func TestURLsThatCannotBe(t *testing.T) {
 	set := drivers.New()
-	readers, pads, printers := set.Readers().Check, set.PINPads().Check, set.Printers().Check
+	readers, pads, printers, displays := set.Readers().Check, set.PINPads().Check, set.Printers().Check, set.Displays().Check
 	for _, row := range []struct {
 		url   string
 		check func(string) error
@@ -342,6 +342,14 @@ func TestURLsThatCannotBe(t *testing.T) {
 		{"ccid:///dev/x", pads, `no driver for scheme "ccid"`},
 		{"escpos:///dev/x?columns=8", printers, `columns="8": 24 to 64 wanted`},
 		{"escpos:///dev/x?confirm=maybe", printers, `confirm="maybe" is none of on, off`},
+		{"abecs:///dev/x?secure=1", pads, `secure="1" is none of on, off`},
+		{"vt:///dev/tty1?columns=0", displays, `columns="0": 1 to 512 wanted`},
+		{"vt:///dev/tty1?cjk=1", displays, `cjk="1" is none of on, off`},
+		{"vt://dev/tty1", displays, "not scheme:///path"},
+		{"fb:///dev/fb0?ink=red", displays, `ink="red": six hexadecimal digits`},
+		{"fb:///dev/fb0?ink=000000", displays, "ink and paper are both 000000"},
+		{"pole:///dev/x?rows=0", displays, `rows="0": 1 to 255 wanted`},
+		{"lcd:///dev/x", displays, `no driver for scheme "lcd"; there is fb, pole, vt`},
 	} {
 		err := row.check(row.url)
 		if err == nil || !strings.Contains(err.Error(), row.want) {
@@ -366,5 +374,11 @@ func TestExamples(t *testing.T) {
 	}
 	for scheme, d := range set.Printers() {
 		check(scheme, d.Example, set.Printers().Check)
+	}
+	for scheme, d := range set.Displays() {
+		check(scheme, d.Example, set.Displays().Check)
+	}
+	for scheme, d := range set.Lamps() {
+		check(scheme, d.Example, set.Lamps().Check)
 	}
 }

@@ -15,12 +15,12 @@ func TestHardwareURLs(t *testing.T) {
 	}
 	s := New()
 	n := 0
-	for _, u := range regexp.MustCompile(`(ccid|phoenix|vpcd|pn532|vfpad|abecs|escpos)://[^\s'`+"`"+`]+`).FindAllString(string(b), -1) {
+	for _, u := range regexp.MustCompile(`(ccid|phoenix|vpcd|pn532|vfpad|abecs|escpos|vt|fb|pole|gpio)://[^\s'`+"`"+`]+`).FindAllString(string(b), -1) {
 		u = strings.ReplaceAll(u, "…", "serial")
 		u = strings.TrimSuffix(strings.TrimSuffix(u, ";"), ",")
 		var errs []string
 		ok := false
-		for _, err := range []error{s.Readers().Check(u), s.PINPads().Check(u), s.Printers().Check(u)} {
+		for _, err := range []error{s.Readers().Check(u), s.PINPads().Check(u), s.Printers().Check(u), s.Displays().Check(u), s.Lamps().Check(u)} {
 			if err == nil {
 				ok = true
 			} else {
