@@ -38,18 +38,25 @@ type packer struct {
 	dst     []byte
 	start   int // of the TPDU in dst
 	mti     uint16
+	in      places
 	row     transaction
-	scratch [64]byte // characters of the field being packed; wiped at the end
+	code    Function               // field 60.3 of a message that is no payment
+	scratch [additionalLength]byte // characters of the field being packed; wiped at the end
 }
 
 func (p *packer) message(h Header, m Message) error {
 	c := &p.d.classes[m.class()]
-	mti, err := p.d.requestType(m, c)
+	p.in = m.places()
+	mti, err := p.d.requestType(c, &p.in)
 	if err != nil {
 		return fmt.Errorf("iso8583: pack: %w", err)
 	}
-	if t := kind(m); t != nil {
+	if t, ok := p.in[vType].(*TransactionType); ok {
 		p.row = p.d.byType[*t]
+	}
+	p.code = c.function
+	if f, ok := p.in[vFunction].(*Function); ok {
+		p.code = *f
 	}
 	if c.class.answers() {
 		mti += 0x10
@@ -58,7 +65,7 @@ func (p *packer) message(h Header, m Message) error {
 	if err := p.header(h); err != nil {
 		return err
 	}
-	return p.fields(c, m)
+	return p.fields(c)
 }
 
 // header appends TPDU, application header, message type and an empty bitmap.
@@ -72,13 +79,13 @@ func (p *packer) header(h Header) error {
 	return nil
 }
 
-func (p *packer) fields(c *compiled, m Message) error {
+func (p *packer) fields(c *compiled) error {
 	var bitmap uint64
 	for i := range c.slots {
 		s := &c.slots[i]
 		e := &p.d.elements[s.field]
 		at := len(p.dst) - p.start
-		chars, err := p.chars(e, s.value, m)
+		chars, err := p.chars(e, s.value)
 		if err == nil && chars == nil && s.required {
 			err = ErrMissing
 		}
@@ -115,15 +122,12 @@ func (p *packer) put(e *element, chars []byte) (err error) {
 
 // chars returns a value as the characters of its element; nil for a value that is
 // absent. They live until the next call.
-func (p *packer) chars(e *element, v value, m Message) ([]byte, error) {
+func (p *packer) chars(e *element, v value) ([]byte, error) {
 	buf := p.scratch[:0]
-	switch v {
-	case vProcessing:
-		return appendDecimal(buf, uint64(p.row.processing), e.length)
-	case vCondition:
-		return appendDecimal(buf, uint64(p.row.condition), e.length)
+	if v == vProcessing || v == vCondition {
+		return p.name(buf, v, e.length)
 	}
-	switch at := m.place(v).(type) {
+	switch at := p.in[v].(type) {
 	case *string:
 		return stringChars(buf, *at)
 	case *[]byte:
@@ -142,20 +146,49 @@ func (p *packer) chars(e *element, v value, m Message) ([]byte, error) {
 		return bytesOrNil(at.Append(buf)), nil
 	case *[8]byte:
 		return macChars(at)
+	}
+	return p.parts(buf, p.in[v])
+}
+
+// name returns field 3 or 25; nil where the message names no transaction.
+func (p *packer) name(buf []byte, v value, width int) ([]byte, error) {
+	switch {
+	case p.row.kind == 0:
+		return nil, nil
+	case v == vProcessing:
+		return appendDecimal(buf, uint64(p.row.processing), width)
+	}
+	return appendDecimal(buf, uint64(p.row.condition), width)
+}
+
+// parts returns a field that has parts, or a form of its own.
+func (p *packer) parts(buf []byte, place any) ([]byte, error) {
+	switch at := place.(type) {
 	case *Private:
-		return at.append(buf, p.row.code)
+		return at.append(buf, p.row.code, p.code)
+	case *batchOnly:
+		private := Private{Batch: uint32(*at), Digits: 11}
+		return private.append(buf, 0, p.code)
 	case *Original:
 		return at.append(buf)
 	case track:
 		return at.chars(buf)
+	case *shortPIN:
+		return at.chars()
+	case *longPIN:
+		return at.chars()
+	case *tip:
+		return amountChars(buf, int64(*at), tipDigits)
+	case *AccountBalance:
+		return at.append(buf)
+	case totals:
+		return at.append(buf)
+	case group:
+		return at.append(buf)
 	case institutions:
 		return at.append(buf)
-	case operator:
+	case *operator:
 		return at.append(buf)
-	case *NetworkRequest:
-		return appendManagement(buf, at.Function, at.Batch)
-	case *NetworkResponse:
-		return appendManagement(buf, at.Function, at.Batch)
 	}
 	return nil, nil
 }

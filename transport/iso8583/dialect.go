@@ -1,6 +1,9 @@
 package iso8583
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // format is how a data element's characters become bytes.
 type format uint8
@@ -35,6 +38,7 @@ type slot struct {
 type layout struct {
 	class    class
 	requests []uint16 // an answer has 10 hex more
+	function Function // field 60.3, where it is the same in all messages of the class
 	slots    []slot
 }
 
@@ -48,7 +52,7 @@ type transaction struct {
 	code       uint8  // field 60.1
 }
 
-// operation is a row of a dialect's table of management functions.
+// operation is a row of a dialect's table of functions.
 type operation struct {
 	function Function
 	request  uint16
@@ -125,25 +129,33 @@ func (d *Dialect) classOf(mti uint16) *compiled {
 	return nil
 }
 
-// requestType returns the request's message type that m belongs to: by its transaction
-// type, its function, or its class alone.
-func (d *Dialect) requestType(m Message, c *compiled) (uint16, error) {
-	if f := function(m); f != nil {
-		for _, op := range d.operations {
-			if op.function == *f {
-				return op.request, nil
-			}
-		}
-		return 0, fmt.Errorf("function %03d: %w", uint16(*f), ErrUnknown)
-	}
-	t := *kind(m)
-	if int(t) >= typeCount || d.byType[t].kind == 0 {
-		return 0, fmt.Errorf("%v: %w", t, ErrUnknown)
-	}
-	if len(c.requests) == 1 {
+// requestType returns the request's message type that a message belongs to: by its
+// function, its transaction type, or its class alone.
+func (d *Dialect) requestType(c *compiled, in *places) (uint16, error) {
+	function, _ := in[vFunction].(*Function)
+	kind, _ := in[vType].(*TransactionType)
+	switch {
+	case function != nil && kind != nil && *function != 0 && *kind != 0:
+		return 0, fmt.Errorf("function %v and %v at once: %w", *function, *kind, ErrValue)
+	case function != nil && (*function != 0 || kind == nil):
+		return d.requestOf(c, *function)
+	case kind == nil:
+		return c.requests[0], nil
+	case int(*kind) >= typeCount || d.byType[*kind].kind == 0:
+		return 0, fmt.Errorf("%v: %w", *kind, ErrUnknown)
+	case len(c.requests) == 1:
 		return c.requests[0], nil
 	}
-	return d.byType[t].request, nil
+	return d.byType[*kind].request, nil
+}
+
+func (d *Dialect) requestOf(c *compiled, f Function) (uint16, error) {
+	for _, op := range d.operations {
+		if op.function == f && slices.Contains(c.requests, op.request) {
+			return op.request, nil
+		}
+	}
+	return 0, fmt.Errorf("function %03d: %w", uint16(f), ErrUnknown)
 }
 
 // typeOf finds the transaction that the fields name; request is 0 where the message
@@ -157,7 +169,7 @@ func (d *Dialect) typeOf(request uint16, processing uint32, condition, code uint
 	return 0, fmt.Errorf("transaction %06d, condition %02d, code %02d: %w", processing, condition, code, ErrUnknown)
 }
 
-// knows tells that a management function goes with a request's message type.
+// knows tells that a function goes with a request's message type.
 func (d *Dialect) knows(f Function, request uint16) bool {
 	for _, op := range d.operations {
 		if op.function == f && op.request == request {

@@ -59,7 +59,7 @@ func appendHex(dst []byte, n uint64) []byte {
 
 // Seal appends the frame of m to dst with its MAC in field 64, and sets m's MAC.
 func (d *Dialect) Seal(dst []byte, h Header, m Message, key cipher.Block) ([]byte, error) {
-	mac, ok := m.place(vMAC).(*[8]byte)
+	mac, ok := m.places()[vMAC].(*[8]byte)
 	if !ok || d.classes[m.class()].byField[64] != vMAC {
 		return dst, fmt.Errorf("iso8583: seal: field 64: %w", ErrUnknown)
 	}

@@ -28,8 +28,8 @@ type Message interface {
 	Key() Key
 
 	class() class
-	// place points to where the class keeps a value: nil where it keeps none.
-	place(v value) any
+	// places points to where the class keeps its values.
+	places() places
 }
 
 // Key matches an answer to its request: the message type of the request (an answer's
@@ -72,10 +72,12 @@ type FinancialRequest struct {
 	AuthCode    string       // 38
 	Terminal    string       // 41
 	Merchant    string       // 42
+	Tip         int64        // 48, minor units: in the tip adjustment; 0 for none
 	Currency    emv.Currency // 49
-	PINBlock    []byte       // 52, 8 bytes; empty for none
+	PINBlock    []byte       // 8 bytes in 52, or 16 in 62; empty for none
 	Security    string       // 53, 16 digits; empty for none
 	ICC         []byte       // 55
+	Device      []byte       // 59: which device it is, see package emv/binding; empty for none
 	Private     Private      // 60; its Type is set by the codec
 	Original    Original     // 61
 	Scheme      string       // 63
@@ -85,28 +87,29 @@ type FinancialRequest struct {
 // FinancialResponse is the answer: 0210, 0110, 0230.
 type FinancialResponse struct {
 	Type        TransactionType
-	PAN         emv.PAN      // 2
-	Amount      int64        // 4
-	STAN        uint32       // 11
-	Time        string       // 12, hhmmss
-	Date        string       // 13, MMDD
-	Expiry      string       // 14
-	SettleDate  string       // 15
-	PANSequence int          // 23, -1 for none
-	AcquirerID  string       // 32
-	RRN         string       // 37
-	AuthCode    string       // 38
-	Code        string       // 39
-	Terminal    string       // 41
-	Merchant    string       // 42
-	Issuer      string       // 44, first 11 characters
-	Acquirer    string       // 44, last 11 characters
-	Currency    emv.Currency // 49
-	Security    string       // 53, 16 digits; empty for none
-	ICC         []byte       // 55
-	Private     Private      // 60
-	Text        string       // 63 as sent, GBK: scheme 3 and texts 20 + 20 + 20, 63 bytes at most
-	MAC         [8]byte      // 64
+	PAN         emv.PAN        // 2
+	Amount      int64          // 4
+	STAN        uint32         // 11
+	Time        string         // 12, hhmmss
+	Date        string         // 13, MMDD
+	Expiry      string         // 14
+	SettleDate  string         // 15
+	PANSequence int            // 23, -1 for none
+	AcquirerID  string         // 32
+	RRN         string         // 37
+	AuthCode    string         // 38
+	Code        string         // 39
+	Terminal    string         // 41
+	Merchant    string         // 42
+	Issuer      string         // 44, first 11 characters
+	Acquirer    string         // 44, last 11 characters
+	Currency    emv.Currency   // 49
+	Security    string         // 53, 16 digits; empty for none
+	Balance     AccountBalance // 54
+	ICC         []byte         // 55
+	Private     Private        // 60
+	Text        string         // 63 as sent, GBK: scheme 3 and texts 20 + 20 + 20, 63 bytes at most
+	MAC         [8]byte        // 64
 }
 
 // ReversalRequest is 0400: it repeats STAN and batch of the original.
@@ -124,6 +127,7 @@ type ReversalRequest struct {
 	Merchant    string          // 42
 	Currency    emv.Currency    // 49
 	ICC         []byte          // 55: 95 9F1E 9F10 9F36 DF31
+	Device      []byte          // 59
 	Private     Private         // 60
 	Original    Original        // 61, in the reversal of a void or a completion
 	MAC         [8]byte         // 64
@@ -175,13 +179,33 @@ type NetworkResponse struct {
 	MAC        [8]byte  // 64; zero for none
 }
 
-// Original is field 61: which payment is meant. Zero for none.
+// Original is field 61: which payment is meant. Zero for none. It ends after any of its
+// parts but Batch, and has no gaps.
 type Original struct {
-	Batch uint32 // n 6
-	STAN  uint32 // n 6
-	Date  string // n 4, MMDD; empty for none
+	Batch       uint32 // n 6
+	STAN        uint32 // n 6
+	Date        string // n 4, MMDD; empty for none
+	Mode        string // 授权方式, n 2: how the payment was authorised; empty for none
+	Institution string // 授权机构, n 11: who authorised it; empty for none
+}
+
+// AccountBalance is field 54: one amount that an account has. Zero for none.
+type AccountBalance struct {
+	Account  uint8        // account type, n 2
+	Kind     uint8        // amount type, n 2: 01 ledger balance, 02 available
+	Currency emv.Currency // never 0
+	Debit    bool         // D: the holder owes it; C otherwise
+	Minor    int64        // n 12, never negative
+}
+
+// Signed returns the amount, negative for a debit balance.
+func (b AccountBalance) Signed() int64 {
+	if b.Debit {
+		return -b.Minor
+	}
+	return b.Minor
 }
 
 // SignOnKeys are the working keys of field 62 of a sign-on answer. They come and go
-// with [AppendSignOnKeys] and [ParseSignOnKeys].
+// with [AppendSignOnKeys] and [ParseKeys].
 type SignOnKeys = keyblock.WorkingKeys

@@ -1,6 +1,7 @@
 package iso8583
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 
@@ -26,7 +27,8 @@ func (d *Dialect) Parse(frame []byte) (Header, Message, error) {
 	}
 	p := parser{d: d, frame: frame, at: fieldsAt, mti: mti}
 	m := newMessage(c.class)
-	err = p.message(c, m, bitmap)
+	p.in = m.places()
+	err = p.message(c, bitmap)
 	clear(p.scratch[:])
 	if err != nil {
 		return Header{}, nil, err
@@ -40,13 +42,15 @@ type parser struct {
 	frame      []byte
 	at         int
 	mti        uint16
+	in         places
+	code       Function // field 60.3
 	processing uint32
 	condition  uint8
-	sealed     bool     // security control says that the track is under the track key
-	track      []byte   // field 35, packed
-	trackChars int      // and its length
-	trackAt    int      // and its offset
-	scratch    [64]byte // digits of the field being read; wiped at the end
+	sealed     bool                   // security control says that the track is under the track key
+	track      []byte                 // field 35, packed
+	trackChars int                    // and its length
+	trackAt    int                    // and its offset
+	scratch    [additionalLength]byte // digits of the field being read; wiped at the end
 	strings    [288]byte
 	used       int
 	pending    [20]pending
@@ -59,13 +63,13 @@ type pending struct {
 	start, end int
 }
 
-func (p *parser) message(c *compiled, m Message, bitmap uint64) error {
+func (p *parser) message(c *compiled, bitmap uint64) error {
 	for left := bitmap; left != 0; {
 		field := bits.LeadingZeros64(left) + 1
 		left &^= bit(field)
 		e := &p.d.elements[field]
 		start := p.at
-		if err := p.field(e, c.byField[field], m); err != nil {
+		if err := p.field(e, c.byField[field]); err != nil {
 			return &FieldError{"parse", p.mti, field, e.name, start, err}
 		}
 	}
@@ -76,11 +80,11 @@ func (p *parser) message(c *compiled, m Message, bitmap uint64) error {
 	if p.at != len(p.frame) {
 		return fmt.Errorf("iso8583: parse %04X: %d bytes at offset %d: %w", p.mti, len(p.frame)-p.at, p.at, ErrTrailing)
 	}
-	return p.finish(m)
+	return p.finish(c, bitmap)
 }
 
 // field reads one field and puts it into its place.
-func (p *parser) field(e *element, v value, m Message) error {
+func (p *parser) field(e *element, v value) error {
 	if e.number == 0 || v == noValue {
 		return ErrUnknown
 	}
@@ -102,7 +106,7 @@ func (p *parser) field(e *element, v value, m Message) error {
 	if err != nil {
 		return err
 	}
-	return p.set(v, chars, m)
+	return p.set(v, chars)
 }
 
 // body takes a field's bytes off the frame, and returns how many characters they are.
@@ -147,7 +151,7 @@ func (p *parser) prefix(e *element) (int, error) {
 
 // set puts the characters of a field into their place. A zero is refused where it would
 // mean that the field is absent.
-func (p *parser) set(v value, chars []byte, m Message) error {
+func (p *parser) set(v value, chars []byte) error {
 	switch v {
 	case vProcessing:
 		p.processing = uint32(decimal(chars))
@@ -158,7 +162,7 @@ func (p *parser) set(v value, chars []byte, m Message) error {
 	case vSecurity:
 		p.sealed = chars[2] == '1'
 	}
-	switch to := m.place(v).(type) {
+	switch to := p.in[v].(type) {
 	case *string:
 		return p.later(to, chars)
 	case *[]byte:
@@ -184,26 +188,73 @@ func (p *parser) set(v value, chars []byte, m Message) error {
 		copy(to[:], chars)
 		return nonZero(*to != [8]byte{})
 	}
-	return p.setPrivate(m.place(v), chars)
+	return p.setParts(p.in[v], chars)
 }
 
-// setPrivate reads the fields that have parts.
-func (p *parser) setPrivate(place any, chars []byte) error {
+// setParts reads the fields that have parts, or a form of their own.
+func (p *parser) setParts(place any, chars []byte) error {
 	switch to := place.(type) {
 	case *Private:
-		return to.parse(chars)
+		return p.private(to, chars)
+	case *batchOnly:
+		return p.batchOnly(to, chars)
 	case *Original:
 		return p.original(to, chars)
+	case *shortPIN:
+		*to = append([]byte(nil), chars...)
+		return nil
+	case *longPIN:
+		return to.parse(chars)
+	case *tip:
+		return to.parse(chars)
+	case *AccountBalance:
+		return to.parse(chars)
+	case totals:
+		return to.parse(chars)
+	case group:
+		return to.parse(chars)
 	case institutions:
 		return p.institutions(to.m, chars)
-	case operator:
-		return p.operator(to.number, chars)
-	case *NetworkRequest:
-		return parseManagement(chars, &to.Function, &to.Batch)
-	case *NetworkResponse:
-		return parseManagement(chars, &to.Function, &to.Batch)
+	case *operator:
+		return p.operator((*string)(to), chars)
 	}
 	return ErrUnknown
+}
+
+func (p *parser) private(to *Private, chars []byte) error {
+	err := to.parse(chars)
+	p.code = Function(to.Network)
+	return err
+}
+
+// batchOnly reads field 60 of a message that is no payment: 60.1 is 00, and it ends
+// after 60.3.
+func (p *parser) batchOnly(to *batchOnly, chars []byte) error {
+	var private Private
+	if err := private.parse(chars); err != nil {
+		return err
+	}
+	if private.Digits != 11 || private.Type != 0 {
+		return fmt.Errorf("%d digits with 60.1 = %02d, 11 with 00 wanted: %w", len(chars), private.Type, ErrValue)
+	}
+	*to, p.code = batchOnly(private.Batch), Function(private.Network)
+	return nil
+}
+
+func (b *longPIN) parse(chars []byte) error {
+	if len(*b) > 0 || len(chars) != longPINLength {
+		return fmt.Errorf("%d bytes beside field 52, %d without it wanted: %w", len(chars), longPINLength, ErrValue)
+	}
+	*b = append([]byte(nil), chars...)
+	return nil
+}
+
+func (t *tip) parse(chars []byte) error {
+	if len(chars) != tipDigits {
+		return fmt.Errorf("%d digits, %d wanted: %w", len(chars), tipDigits, ErrValue)
+	}
+	*t = tip(decimal(chars))
+	return nonZero(*t != 0)
 }
 
 func nonZero(ok bool) error {
@@ -229,14 +280,22 @@ func setPAN(to *emv.PAN, chars []byte) (err error) {
 }
 
 func (p *parser) original(to *Original, chars []byte) error {
-	if len(chars) != 12 && len(chars) != 16 {
-		return fmt.Errorf("%d digits, 12 or 16 wanted: %w", len(chars), ErrValue)
+	n := len(chars)
+	if n != 12 && n != 16 && n != 18 && n != 29 {
+		return fmt.Errorf("%d digits, 12, 16, 18 or 29 wanted: %w", n, ErrValue)
 	}
 	to.Batch, to.STAN = uint32(decimal(chars[:6])), uint32(decimal(chars[6:12]))
-	if len(chars) == 12 {
+	if n == 12 {
 		return nonZero(to.Batch != 0 || to.STAN != 0)
 	}
-	return p.later(&to.Date, chars[12:])
+	err := p.later(&to.Date, chars[12:16])
+	if n > 16 {
+		err = errors.Join(err, p.later(&to.Mode, chars[16:18]))
+	}
+	if n > 18 {
+		err = errors.Join(err, p.later(&to.Institution, chars[18:]))
+	}
+	return err
 }
 
 func (p *parser) institutions(to *FinancialResponse, chars []byte) error {
@@ -278,43 +337,86 @@ func (p *parser) later(to *string, chars []byte) error {
 	return nil
 }
 
-// finish does what needs the whole message: strings, the track, the transaction type.
-func (p *parser) finish(m Message) error {
+// finish does what needs the whole message: strings, the track, function and type.
+func (p *parser) finish(c *compiled, bitmap uint64) error {
 	all := string(p.strings[:p.used])
 	for _, s := range p.pending[:p.waiting] {
 		*s.to = all[s.start:s.end]
 	}
-	if err := p.finishTrack(m); err != nil {
+	if err := p.finishTrack(); err != nil {
 		return &FieldError{"parse", p.mti, 35, p.d.elements[35].name, p.trackAt, err}
 	}
-	if err := p.finishType(m); err != nil {
+	if err := p.finishType(c, bitmap); err != nil {
 		return fmt.Errorf("iso8583: parse %04X: %w", p.mti, err)
+	}
+	if g, ok := p.in[vAdditional].(group); ok {
+		if err := g.finish(bitmap&bit(48) != 0); err != nil {
+			return fmt.Errorf("iso8583: parse %04X: field 48: %w", p.mti, err)
+		}
 	}
 	return nil
 }
 
-func (p *parser) finishType(m Message) (err error) {
+// finishType finds out what the message is about: a function, a transaction, or both.
+func (p *parser) finishType(c *compiled, bitmap uint64) (err error) {
 	request := p.mti &^ 0x10
-	if f := function(m); f != nil {
-		if !p.d.knows(*f, request) {
-			return fmt.Errorf("field 60: function %v: %w", *f, ErrUnknown)
+	if c.function != 0 && p.code != c.function {
+		return fmt.Errorf("field 60: function %v, %v wanted: %w", p.code, c.function, ErrUnknown)
+	}
+	function, _ := p.in[vFunction].(*Function)
+	kind, _ := p.in[vType].(*TransactionType)
+	if function != nil && (p.code != 0 || kind == nil) {
+		if !p.d.knows(p.code, request) {
+			return fmt.Errorf("field 60: function %v: %w", p.code, ErrUnknown)
 		}
+		*function = p.code
+		return p.nameless(bitmap)
+	}
+	if kind == nil {
 		return nil
 	}
-	private, _ := m.place(vPrivate).(*Private)
-	if len(p.d.classes[m.class()].requests) == 1 {
+	private, _ := p.in[vPrivate].(*Private)
+	if len(c.requests) == 1 {
 		request = 0
 	}
-	*kind(m), err = p.d.typeOf(request, p.processing, p.condition, private.Type)
+	if missing := (bit(3) | bit(25)) &^ bitmap; missing != 0 {
+		return fmt.Errorf("no function, and field 3 or 25: %w", ErrMissing)
+	}
+	*kind, err = p.d.typeOf(request, p.processing, p.condition, private.Type)
 	return err
 }
 
+// nameless refuses a transaction's fields in a message that has a function.
+func (p *parser) nameless(bitmap uint64) error {
+	private, ok := p.in[vPrivate].(*Private)
+	if ok && (private.Type != 0 || bitmap&(bit(3)|bit(25)) != 0) {
+		return fmt.Errorf("function %v with field 3, 25 or 60.1 of a transaction: %w", p.code, ErrValue)
+	}
+	return nil
+}
+
+// finish checks field 48 against the function, which comes after it.
+func (g group) finish(present bool) error {
+	f := *g.function
+	counted := present && len(*g.details) == 0
+	switch {
+	case present && !(f.ends() && counted || f == UploadGroup && !counted):
+		return fmt.Errorf("not of function %v: %w", f, ErrValue)
+	case !present && (f.ends() || f == UploadGroup) && !g.answer:
+		return fmt.Errorf("function %v: %w", f, ErrMissing)
+	case !present && f.ends():
+		*g.count = -1
+	}
+	return nil
+}
+
 // finishTrack reads field 35, once field 53 has said whether it is in clear.
-func (p *parser) finishTrack(m Message) error {
-	to, ok := m.(*FinancialRequest)
+func (p *parser) finishTrack() error {
+	at, ok := p.in[vTrack2].(track)
 	if !ok || p.track == nil {
 		return nil
 	}
+	to := at.m
 	if p.sealed {
 		return to.Sealed.parse(p.track, p.trackChars)
 	}

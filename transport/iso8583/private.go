@@ -11,13 +11,21 @@ const usualDigits = 13
 // ends lists the lengths that field 60 can have, one for each subfield that can be the last.
 var ends = [...]uint8{2, 8, 11, 12, 13, 14, 17}
 
-// append appends field 60 with the transaction's code as 60.1, cut after Digits.
-func (f *Private) append(buf []byte, code uint8) ([]byte, error) {
+// append appends field 60, cut after Digits, with the transaction's code as 60.1 and,
+// where the message has a function, that as 60.3.
+func (f *Private) append(buf []byte, code uint8, function Function) ([]byte, error) {
 	n := int(f.Digits)
 	if n == 0 {
 		n = usualDigits
 	}
-	out, err := f.appendWhole(buf, code)
+	network := f.Network
+	if function != 0 {
+		if network != 0 && network != uint16(function) {
+			return nil, fmt.Errorf("function %03d in a message of function %v: %w", network, function, ErrValue)
+		}
+		network = uint16(function)
+	}
+	out, err := f.appendWhole(buf, code, network)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +38,7 @@ func (f *Private) append(buf []byte, code uint8) ([]byte, error) {
 	return out[:n], nil
 }
 
-func (f *Private) appendWhole(buf []byte, code uint8) (out []byte, err error) {
+func (f *Private) appendWhole(buf []byte, code uint8, network uint16) (out []byte, err error) {
 	out = buf
 	for _, sub := range [...]struct {
 		n     uint64
@@ -38,7 +46,7 @@ func (f *Private) appendWhole(buf []byte, code uint8) (out []byte, err error) {
 	}{
 		{uint64(code), 2},
 		{uint64(f.Batch), 6},
-		{uint64(f.Network), 3},
+		{uint64(network), 3},
 		{uint64(f.Capability), 1},
 		{uint64(f.Condition), 1},
 		{uint64(f.Partial), 1},
@@ -78,39 +86,54 @@ func (f *Private) parse(chars []byte) error {
 	return nil
 }
 
-// appendManagement appends field 60 of a management message: 60.1 is 00, and it ends
-// after 60.3.
-func appendManagement(buf []byte, f Function, batch uint32) ([]byte, error) {
-	private := Private{Batch: batch, Network: uint16(f), Digits: 11}
-	return private.append(buf, 0)
-}
-
-// parseManagement reads field 60 of a management message.
-func parseManagement(chars []byte, f *Function, batch *uint32) error {
-	var private Private
-	if err := private.parse(chars); err != nil {
-		return err
-	}
-	if private.Digits != 11 || private.Type != 0 {
-		return fmt.Errorf("%d digits with 60.1 = %02d, 11 with 00 wanted: %w", len(chars), private.Type, ErrValue)
-	}
-	*f, *batch = Function(private.Network), private.Batch
-	return nil
-}
-
-// append appends field 61: batch and STAN, and the date where there is one.
+// append appends field 61: batch and STAN, then what there is of date, mode and
+// institution, without a gap.
 func (o *Original) append(buf []byte) ([]byte, error) {
 	if *o == (Original{}) {
 		return nil, nil
-	}
-	if o.Date != "" && len(o.Date) != 4 {
-		return nil, fmt.Errorf("date of %d characters, 4 wanted: %w", len(o.Date), ErrValue)
 	}
 	out, err := appendDecimal(buf, uint64(o.Batch), 6)
 	if err == nil {
 		out, err = appendDecimal(out, uint64(o.STAN), 6)
 	}
-	return append(out, o.Date...), err
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range [...]struct {
+		name, digits string
+		length       int
+	}{{"date", o.Date, 4}, {"mode", o.Mode, 2}, {"institution", o.Institution, 11}} {
+		if part.digits == "" {
+			break
+		}
+		if len(part.digits) != part.length {
+			return nil, fmt.Errorf("%s of %d characters, %d wanted: %w", part.name, len(part.digits), part.length, ErrValue)
+		}
+		out = append(out, part.digits...)
+	}
+	if o.Date == "" && o.Mode != "" || o.Mode == "" && o.Institution != "" {
+		return nil, fmt.Errorf("a part without the one before it: %w", ErrValue)
+	}
+	return out, nil
+}
+
+// chars returns field 52, unless the PIN block is the long one.
+func (b *shortPIN) chars() ([]byte, error) {
+	if len(*b) == longPINLength {
+		return nil, nil
+	}
+	return bytesOrNil(*b), nil
+}
+
+// longPINLength is that of a PIN block under a cipher of 16 bytes.
+const longPINLength = 16
+
+// chars returns field 62, where the PIN block is the long one.
+func (b *longPIN) chars() ([]byte, error) {
+	if len(*b) != longPINLength {
+		return nil, nil
+	}
+	return *b, nil
 }
 
 // institutionLength is that of each half of field 44.
@@ -134,8 +157,8 @@ func (f institutions) append(buf []byte) ([]byte, error) {
 }
 
 // append appends field 63 of a management request: the operator's number and a blank.
-func (f operator) append(buf []byte) ([]byte, error) {
-	switch s := *f.number; len(s) {
+func (f *operator) append(buf []byte) ([]byte, error) {
+	switch s := *f; len(s) {
 	case 0:
 		return nil, nil
 	case 2:

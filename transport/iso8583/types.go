@@ -60,7 +60,7 @@ func (t TransactionType) request() uint16 {
 	return 0x0200
 }
 
-// Function is field 60.3 of a management message.
+// Function is field 60.3 of a message that is no payment.
 type Function uint16
 
 const (
@@ -69,6 +69,9 @@ const (
 	SignOnDouble   Function = 3   // 签到, double-length keys
 	SignOnTrackKey Function = 4   // 签到, double-length keys with track key
 	SignOnSM4      Function = 6   // 国密签到
+	SignOnAES      Function = 7   // ours: AES keys, see AppendSignOnKeys
+	KeyRequest     Function = 101 // 主密钥下载预申请, private to an acquirer
+	KeyDownload    Function = 102 // 主密钥下载, private to an acquirer
 	Echo           Function = 301 // 回响测试
 	Parameters     Function = 360 // 参数传递
 	Status         Function = 362 // 终端状态上送
@@ -87,6 +90,23 @@ const (
 	BINTableC      Function = 398 // 免密卡BIN黑名单(表C)下载
 	BINTableCEnd   Function = 399 // 免密卡BIN黑名单下载结束
 )
+
+// Functions of settlement (0500), upload (0320) and script notice (0620). 201 stands for
+// two messages: field 60.3 alone does not name one.
+const (
+	Settle           Function = 201 // 批结算
+	UploadGroup      Function = 201 // 批上送: payments that were made online
+	EndUnbalanced    Function = 202 // 批上送结束(不平)
+	TCBalanced       Function = 203 // IC卡TC上送(对账平)
+	FailedBalanced   Function = 204 // IC卡失败交易上送(平): ARPC wrong, yet approved by the card
+	TCUnbalanced     Function = 205 // IC卡TC上送(对账不平)
+	FailedUnbalanced Function = 206 // IC卡失败交易上送(不平)
+	EndBalanced      Function = 207 // 批上送结束(平)
+	Script           Function = 951 // IC卡脚本结果通知
+)
+
+// ends tells that the function ends an upload.
+func (f Function) ends() bool { return f == EndUnbalanced || f == EndBalanced }
 
 // request returns the message type of the UnionPay message set, for [Key].
 func (f Function) request() uint16 {
