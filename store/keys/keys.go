@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"posd/emv/keyblock"
@@ -21,7 +22,9 @@ var (
 	// brought the working key.
 	ErrNoKey = errors.New("no such key")
 	// ErrUsage says that a key block carries a key for another purpose.
-	ErrUsage = errors.New("not a terminal master key")
+	ErrUsage = keyblock.ErrUsage
+	// ErrSuite says that working keys are of another suite than the master key.
+	ErrSuite = keyblock.ErrSuite
 )
 
 // Names of the keys, as screens and the control socket show them.
@@ -39,11 +42,14 @@ type Config struct {
 	// Transport returns the transport key, 16, 24 or 32 bytes, which is wiped after use;
 	// see [TransportFile]. nil: no key block can be loaded.
 	Transport func() ([]byte, error)
+	// Policy says when working keys are to be changed. The zero value never says so.
+	Policy Policy
 }
 
 // Info tells of a key without showing it.
 type Info struct {
 	Name  string
+	Suite keyblock.Suite
 	KCV   string    // first 3 bytes of the check value, 6 hexadecimal digits; empty for no key
 	Since time.Time // zero for no key
 }
@@ -57,6 +63,8 @@ type Keys struct {
 	working working
 	mac     cipher.Block // nil for none
 	track   cipher.Block // nil for none
+	fresh   bool         // the working keys came in this run: uses counts them
+	uses    atomic.Int64
 }
 
 // Bucket and keys of the records.
@@ -67,8 +75,9 @@ func workingKey() []byte { return []byte("working") }
 
 // info is the stored form of what may be told of a key.
 type info struct {
-	KCV   keyblock.KCV `json:"kcv"`
-	Since time.Time    `json:"since,omitzero"`
+	KCV   keyblock.KCV   `json:"kcv"`
+	Since time.Time      `json:"since,omitzero"`
+	Suite keyblock.Suite `json:"suite,omitempty"` // empty in records from before there were suites: TDES
 }
 
 // working is the stored form of a sign-on's keys, as they came.
@@ -117,7 +126,7 @@ func (k *Keys) load() error {
 	if work.Since.IsZero() {
 		return nil
 	}
-	k.mac, k.track, err = ciphers(tmk, work)
+	k.mac, k.track, err = ciphers(master.Suite, tmk, work)
 	return err
 }
 
@@ -138,7 +147,7 @@ func read(tx *store.Tx, key []byte, into any) error {
 
 // ciphers unwraps each key under the master key, checks its check value, and returns the
 // two that the agent itself uses.
-func ciphers(tmk []byte, w working) (mac, track cipher.Block, err error) {
+func ciphers(suite keyblock.Suite, tmk []byte, w working) (mac, track cipher.Block, err error) {
 	for _, row := range []struct {
 		name string
 		c    keyblock.Cryptogram
@@ -147,15 +156,15 @@ func ciphers(tmk []byte, w working) (mac, track cipher.Block, err error) {
 		if row.name == Track && row.c.IsZero() {
 			continue
 		}
-		if err := unwrap(tmk, row.c, row.use); err != nil {
+		if err := unwrap(suite, tmk, row.c, row.use); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", row.name, err)
 		}
 	}
 	return mac, track, nil
 }
 
-func unwrap(tmk []byte, c keyblock.Cryptogram, use *cipher.Block) error {
-	key, err := keyblock.UnwrapECB(tmk, c)
+func unwrap(suite keyblock.Suite, tmk []byte, c keyblock.Cryptogram, use *cipher.Block) error {
+	key, err := suite.Unwrap(tmk, c)
 	if err != nil {
 		return err
 	}
@@ -163,34 +172,41 @@ func unwrap(tmk []byte, c keyblock.Cryptogram, use *cipher.Block) error {
 	if use == nil {
 		return nil
 	}
-	*use, err = keyblock.NewCipher(key)
+	*use, err = suite.NewCipher(key)
 	return err
 }
 
-// LoadMaster stores a terminal master key of 16 or 24 bytes, which the caller wipes, and
+// LoadMaster stores a TDES master key of 16 or 24 bytes; see [Keys.LoadMasterFor].
+func (k *Keys) LoadMaster(tmk []byte) (Info, error) { return k.LoadMasterFor(keyblock.TDES, tmk) }
+
+// LoadMasterFor stores a terminal master key of a suite, which the caller wipes, and
 // forgets the one before with its working keys. A key that is there already changes
-// nothing.
-func (k *Keys) LoadMaster(tmk []byte) (Info, error) {
+// nothing. Errors: keyblock.ErrKey, keyblock.ErrWeak, ErrSuite.
+func (k *Keys) LoadMasterFor(suite keyblock.Suite, tmk []byte) (Info, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.loadMaster(tmk); err != nil {
+	if err := k.loadMaster(suite, tmk); err != nil {
 		return Info{}, fmt.Errorf("keys: load master key: %w", err)
 	}
 	return k.master.public(Master), nil
 }
 
-func (k *Keys) loadMaster(tmk []byte) error {
-	if len(tmk) != 16 && len(tmk) != 24 {
-		return fmt.Errorf("%d bytes, 16 or 24 wanted: %w", len(tmk), keyblock.ErrKey)
-	}
-	kcv, err := keyblock.CheckValue(tmk)
+func (k *Keys) loadMaster(name keyblock.Suite, tmk []byte) error {
+	suite, err := keyblock.ParseSuite(string(name))
 	if err != nil {
 		return err
 	}
-	if there, err := k.hasMaster(tmk); there || err != nil {
+	if err := suite.CheckMaster(tmk); err != nil {
 		return err
 	}
-	value, err := json.Marshal(info{kcv, k.cfg.Now()})
+	kcv, err := suite.CheckValue(tmk)
+	if err != nil {
+		return err
+	}
+	if there, err := k.hasMaster(suite, tmk); there || err != nil {
+		return err
+	}
+	value, err := json.Marshal(info{kcv, k.cfg.Now(), suite})
 	if err != nil {
 		return err
 	}
@@ -200,19 +216,23 @@ func (k *Keys) loadMaster(tmk []byte) error {
 		}
 		return tx.PutSecret(bucket, masterKey(), value, tmk)
 	})
-	return k.settle(err, func() (bool, error) { return k.hasMaster(tmk) })
+	return k.settle(err, func() (bool, error) { return k.hasMaster(suite, tmk) })
 }
 
-// hasMaster tells whether tmk is the stored master key.
-func (k *Keys) hasMaster(tmk []byte) (bool, error) {
+// hasMaster tells whether tmk is the stored master key, for this suite.
+func (k *Keys) hasMaster(suite keyblock.Suite, tmk []byte) (bool, error) {
 	same := false
 	err := k.cfg.DB.View(func(tx *store.Tx) error {
 		stored, err := tx.Secret(bucket, masterKey())
 		defer clear(stored)
-		same = subtle.ConstantTimeCompare(stored, tmk) == 1
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
+		var there info
+		if err == nil {
+			err = read(tx, masterKey(), &there)
+		}
+		same = subtle.ConstantTimeCompare(stored, tmk) == 1 && there.suite() == suite
 		return err
 	})
 	return same, err
@@ -238,7 +258,8 @@ func (k *Keys) settle(commit error, stored func() (bool, error)) error {
 
 // Install stores the working keys of a sign-on, all or none, in one commit. Each is
 // unwrapped under the master key and its check value compared first. Errors: ErrNoKey
-// without a master key or where a PIN or a MAC key is missing, keyblock.ErrKCV.
+// without a master key or where a PIN or a MAC key is missing, ErrSuite where the sign-on
+// was for another suite than the master key's, keyblock.ErrKCV.
 func (k *Keys) Install(w keyblock.WorkingKeys) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -257,6 +278,9 @@ func (k *Keys) install(w keyblock.WorkingKeys) error {
 	case w.MAC.IsZero():
 		return fmt.Errorf("%s: %w", MAC, ErrNoKey)
 	}
+	if suite := k.master.suite(); w.Suite != "" && w.Suite != suite {
+		return fmt.Errorf("%s keys under a %s master key: %w", w.Suite, suite, ErrSuite)
+	}
 	next := working{w.PIN, w.MAC, w.Track, k.cfg.Now()}
 	if err := k.fits(next); err != nil {
 		return err
@@ -266,7 +290,7 @@ func (k *Keys) install(w keyblock.WorkingKeys) error {
 		return err
 	}
 	err = k.cfg.DB.Update(func(tx *store.Tx) error { return tx.PutBare(bucket, workingKey(), value) })
-	return k.settle(err, func() (there bool, err error) {
+	err = k.settle(err, func() (there bool, err error) {
 		err = k.cfg.DB.View(func(tx *store.Tx) error {
 			stored, err := tx.Get(bucket, workingKey())
 			there = bytes.Equal(stored, value)
@@ -274,10 +298,15 @@ func (k *Keys) install(w keyblock.WorkingKeys) error {
 		})
 		return there, err
 	})
+	if err == nil {
+		k.fresh = true
+		k.uses.Store(0)
+	}
+	return err
 }
 
-// Erase removes the master key and the working keys, in one commit; the data key of the
-// master key is wiped with it. No keys is no error. What the terminal has in memory is
+// Erase removes the master key, the working keys and the DUKPT keys, in one commit; the
+// data keys of the first and the last are wiped with them. No keys is no error. What the terminal has in memory is
 // gone even if the commit fails: then a restart has the keys again, and Erase is to be
 // called again.
 func (k *Keys) Erase() error {
@@ -285,7 +314,7 @@ func (k *Keys) Erase() error {
 	defer k.mu.Unlock()
 	k.master, k.working, k.mac, k.track = info{}, working{}, nil, nil
 	err := k.cfg.DB.Update(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(bucket, workingKey()), tx.Delete(bucket, masterKey()))
+		return errors.Join(tx.Delete(bucket, workingKey()), tx.Delete(bucket, masterKey()), tx.Delete(bucket, dukptKey()))
 	})
 	if errors.Is(err, store.ErrUnknown) {
 		err = k.confirmErased(err)
@@ -299,7 +328,7 @@ func (k *Keys) Erase() error {
 // confirmErased asks the disk whether a commit that failed did its work all the same.
 func (k *Keys) confirmErased(commit error) error {
 	return k.cfg.DB.View(func(tx *store.Tx) error {
-		for _, key := range [][]byte{masterKey(), workingKey()} {
+		for _, key := range [][]byte{masterKey(), workingKey(), dukptKey()} {
 			if _, err := tx.Get(bucket, key); !errors.Is(err, store.ErrNotFound) {
 				return errors.Join(commit, err)
 			}
@@ -316,19 +345,32 @@ func (k *Keys) fits(w working) error {
 			return err
 		}
 		defer clear(tmk)
-		_, _, err = ciphers(tmk, w)
+		_, _, err = ciphers(k.master.Suite, tmk, w)
 		return err
 	})
 }
 
-// MACKey returns the cipher of the MAC key, DES or TDES by its length, or ErrNoKey.
+// Suite is that of the master key; empty without one.
+func (k *Keys) Suite() keyblock.Suite {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.master.Since.IsZero() {
+		return ""
+	}
+	return k.master.suite()
+}
+
+// MACKey returns the cipher of the MAC key, or ErrNoKey. Its blocks have 8 bytes (DES or
+// TDES by the length of the key) or 16 (AES, SM4); keyblock.MethodOf tells how field 64 is
+// made with it.
 func (k *Keys) MACKey() (cipher.Block, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return have(MAC, k.mac)
 }
 
-// TrackKey returns the cipher of the track key, or ErrNoKey.
+// TrackKey returns the cipher of the track key, with blocks as those of the MAC key's, or
+// ErrNoKey.
 func (k *Keys) TrackKey() (cipher.Block, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -343,7 +385,7 @@ func have(name string, block cipher.Block) (cipher.Block, error) {
 }
 
 // PINKey returns the PIN key as the host sent it, under the master key that the PIN pad
-// has too, or ErrNoKey.
+// has too, or ErrNoKey. Its PIN block is of format 0 for TDES, of format 4 for the others.
 func (k *Keys) PINKey() (keyblock.Cryptogram, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -359,25 +401,32 @@ func (k *Keys) PINKey() (keyblock.Cryptogram, error) {
 func (k *Keys) KCVs() []Info {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	since := k.working.Since
 	return []Info{
 		k.master.public(Master),
-		infoOf(k.working.PIN, since).public(PIN),
-		infoOf(k.working.MAC, since).public(MAC),
-		infoOf(k.working.Track, since).public(Track),
+		k.infoOf(k.working.PIN).public(PIN),
+		k.infoOf(k.working.MAC).public(MAC),
+		k.infoOf(k.working.Track).public(Track),
 	}
 }
 
-func infoOf(c keyblock.Cryptogram, since time.Time) info {
+func (k *Keys) infoOf(c keyblock.Cryptogram) info {
 	if c.IsZero() {
 		return info{}
 	}
-	return info{c.KCV, since}
+	return info{c.KCV, k.working.Since, k.master.suite()}
+}
+
+// suite is that of the record, by its full name.
+func (i info) suite() keyblock.Suite {
+	if i.Suite == "" {
+		return keyblock.TDES
+	}
+	return i.Suite
 }
 
 func (i info) public(name string) Info {
 	if i.Since.IsZero() {
 		return Info{Name: name}
 	}
-	return Info{name, strings.ToUpper(hex.EncodeToString(i.KCV[:3])), i.Since}
+	return Info{name, i.suite(), strings.ToUpper(hex.EncodeToString(i.KCV[:3])), i.Since}
 }

@@ -1,6 +1,9 @@
 package keys
 
 import (
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -8,53 +11,89 @@ import (
 	"os"
 	"strings"
 
+	"posd/emv/binding"
 	"posd/emv/keyblock"
+	"posd/emv/keyblock/remote"
+	"posd/store"
 )
 
 // LoadMasterBlock stores the master key that a TR-31 block carries, under the transport
-// key of the Config. The block must say that it is a TDES key for the encryption of keys
-// (usage K0). Errors: ErrUsage, ErrNoKey without a transport key, those of
-// keyblock.Unwrap.
+// key of the Config. The block must say that it is a key for the encryption of keys (usage
+// K0), of an algorithm that has a suite, and AES and SM4 keys come in version D only.
+// Errors: ErrUsage, ErrNoKey without a transport key, those of keyblock.Unwrap.
 func (k *Keys) LoadMasterBlock(block string) (Info, error) {
-	tmk, err := k.unwrapBlock(strings.TrimSpace(block))
+	suite, tmk, err := k.unwrapBlock(strings.TrimSpace(block))
 	if err != nil {
 		return Info{}, fmt.Errorf("keys: load master key block: %w", err)
 	}
 	defer clear(tmk)
-	return k.LoadMaster(tmk)
+	return k.LoadMasterFor(suite, tmk)
 }
 
-func (k *Keys) unwrapBlock(block string) ([]byte, error) {
+func (k *Keys) unwrapBlock(block string) (keyblock.Suite, []byte, error) {
 	if k.cfg.Transport == nil {
-		return nil, fmt.Errorf("transport key: %w", ErrNoKey)
+		return "", nil, fmt.Errorf("transport key: %w", ErrNoKey)
 	}
 	kbpk, err := k.cfg.Transport()
 	if err != nil {
-		return nil, fmt.Errorf("transport key: %w", err)
+		return "", nil, fmt.Errorf("transport key: %w", err)
 	}
 	defer clear(kbpk)
 	h, tmk, err := keyblock.Unwrap(kbpk, block)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	if err := forMaster(h); err != nil {
+	suite, err := keyblock.MasterSuite(h)
+	if err != nil {
 		clear(tmk)
-		return nil, err
+		return "", nil, err
 	}
-	return tmk, nil
+	return suite, tmk, nil
 }
 
-// forMaster checks what the block says of its key: it is under the block's MAC.
-func forMaster(h keyblock.Header) error {
-	switch {
-	case h.Usage != keyblock.UsageKeyEncryption:
-		return fmt.Errorf("usage %q, %q wanted: %w", h.Usage, keyblock.UsageKeyEncryption, ErrUsage)
-	case h.Algorithm != keyblock.AlgorithmTDES:
-		return fmt.Errorf("algorithm %q, %q wanted: %w", h.Algorithm, keyblock.AlgorithmTDES, ErrUsage)
-	case h.Mode != keyblock.ModeBoth && h.Mode != keyblock.ModeDecrypt && h.Mode != keyblock.ModeAny:
-		return fmt.Errorf("mode %q does not decrypt: %w", h.Mode, ErrUsage)
+// LoadMasterDelivery stores the master key that a host wrapped for this terminal's RSA key,
+// after the signature of the host's authority was checked for this terminal and this
+// request. Errors: remote.ErrSignature, ErrUsage, those of keyblock.Unwrap.
+func (k *Keys) LoadMasterDelivery(authority *ecdsa.PublicKey, own *rsa.PrivateKey, c remote.Context, d remote.Delivery) (Info, error) {
+	suite, tmk, err := remote.Open(authority, own, c, d)
+	if err != nil {
+		return Info{}, fmt.Errorf("keys: load master key delivery: %w", err)
 	}
-	return nil
+	defer clear(tmk)
+	return k.LoadMasterFor(suite, tmk)
+}
+
+// BindingKey returns the cipher under which the proof of field 59 is made (package
+// emv/binding), or ErrNoKey without a master key.
+func (k *Keys) BindingKey() (cipher.Block, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.master.Since.IsZero() {
+		return nil, fmt.Errorf("keys: binding key: %s: %w", Master, ErrNoKey)
+	}
+	block, err := k.bindingKey()
+	if err != nil {
+		return nil, fmt.Errorf("keys: binding key: %w", err)
+	}
+	return block, nil
+}
+
+func (k *Keys) bindingKey() (block cipher.Block, err error) {
+	err = k.cfg.DB.View(func(tx *store.Tx) error {
+		tmk, err := tx.Secret(bucket, masterKey())
+		if err != nil {
+			return err
+		}
+		defer clear(tmk)
+		key, err := binding.Key(k.master.suite(), tmk)
+		if err != nil {
+			return err
+		}
+		defer clear(key)
+		block, err = k.master.suite().NewCipher(key)
+		return err
+	})
+	return block, err
 }
 
 // TransportFile returns a Config.Transport that reads the key from a file: 32, 48 or 64

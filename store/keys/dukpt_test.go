@@ -1,0 +1,151 @@
+package keys
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+
+	"posd/emv/dukpt"
+	"posd/store"
+)
+
+// ANSI X9.24-1:2009, A.4: the initial key and the first PIN keys of the annex's device.
+const (
+	annexInitial = "6AC292FAA1315B4D858AB3A3D7D5933A"
+	annexKSN     = "FFFF9876543210E00000"
+)
+
+func loaded(t *testing.T) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	if err := f.LoadDUKPT(dukpt.Key(unhex(annexInitial)), dukpt.KSN(unhex(annexKSN))); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestDUKPTKeysOverRestarts(t *testing.T) {
+	f := loaded(t)
+	for i, want := range []string{"042666B49184CFA368DE9628D0397BC9", "C46551CEF9FD24B0AA9AD834130D3BC7", "0DF3D9422ACA56E547676D07AD6BADFA"} {
+		f.restart()
+		key, ksn, err := f.NextDUKPT()
+		if err != nil || ksn.Counter() != uint32(i+1) || key.For(dukpt.PIN) != dukpt.Key(unhex(want)).For(dukpt.PIN) {
+			t.Errorf("transaction %d: %s, %v", i+1, ksn, err)
+		}
+	}
+	info, err := f.DUKPT()
+	if err != nil || info.KSN != "FFFF9876543210E00004" || info.AES {
+		t.Errorf("got %+v, %v", info, err)
+	}
+	if err := f.LoadDUKPT(dukpt.Key(unhex(annexInitial)), dukpt.KSN(unhex(annexKSN))); err == nil {
+		t.Error("the counter was set back by loading the same key again")
+	}
+	if _, _, err := f.NextAESDUKPT(dukpt.AES128, dukpt.PINEncryption); !errors.Is(err, ErrNoKey) {
+		t.Errorf("AES key of a TDES device: %v", err)
+	}
+}
+
+func TestAESDUKPTKeysOverRestarts(t *testing.T) {
+	f := newFixture(t)
+	initial := unhex("1273671EA26AC29AFA4D1084127652A1") // X9.24-3, supplement: BDK FEDC...3210, device 1234567890123456
+	id := [8]byte(unhex("1234567890123456"))
+	if err := f.LoadAESDUKPT(initial, id); err != nil {
+		t.Fatal(err)
+	}
+	for n := uint32(1); n < 6; n++ {
+		f.restart()
+		list, ksn, err := f.NextAESDUKPT(dukpt.AES128, dukpt.PINEncryption, dukpt.MACGeneration)
+		if err != nil || ksn.Counter() != n {
+			t.Fatalf("%s, %v", ksn, err)
+		}
+		want, err := dukpt.AESWorkingKey(initial, ksn, dukpt.PINEncryption, dukpt.AES128)
+		if err != nil || !bytes.Equal(list[0], want) {
+			t.Errorf("transaction %d: the host finds another key, %v", n, err)
+		}
+	}
+}
+
+// The counter is on disk before the key is out: whatever a commit answers, no serial number
+// comes twice.
+func TestNoSerialNumberTwice(t *testing.T) {
+	f := loaded(t)
+	seen := map[dukpt.KSN]bool{}
+	take := func() {
+		_, ksn, err := f.NextDUKPT()
+		if err != nil {
+			return
+		}
+		if seen[ksn] {
+			t.Fatalf("%s came twice", ksn)
+		}
+		seen[ksn] = true
+	}
+	for i := range 60 {
+		switch i % 5 {
+		case 1:
+			f.fail = store.BeforeCommit
+		case 3:
+			f.fail = store.AfterCommit
+		}
+		take()
+		if i%7 == 0 {
+			f.restart()
+		}
+	}
+	if len(seen) < 30 {
+		t.Errorf("%d keys only", len(seen))
+	}
+}
+
+func TestNoDUKPTKeys(t *testing.T) {
+	f := newFixture(t)
+	if _, _, err := f.NextDUKPT(); !errors.Is(err, ErrNoKey) {
+		t.Errorf("got %v", err)
+	}
+	f = loaded(t)
+	if err := f.Erase(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.NextDUKPT(); !errors.Is(err, ErrNoKey) {
+		t.Errorf("after erase: %v", err)
+	}
+}
+
+func TestTheCounterEnds(t *testing.T) {
+	f := loaded(t)
+	d := dukpt.NewDevice(dukpt.Key{1}, dukpt.KSN{})
+	state := d.AppendState(nil)
+	copy(state[11:], []byte{0, 0x1F, 0xF8, 0}) // 10 one bits, the last counter of all
+	if err := f.putDUKPT(state, dukptRecord{KSN: "00"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ksn, err := f.NextDUKPT(); err != nil || ksn.Counter() != 0x1FF800 {
+		t.Fatalf("%s, %v", ksn, err)
+	}
+	for range 2 {
+		if _, _, err := f.NextDUKPT(); !errors.Is(err, ErrExhausted) {
+			t.Errorf("after the end: %v", err)
+		}
+		f.restart()
+	}
+}
+
+// Neither the initial key nor a used one is in the file in clear.
+func TestDUKPTKeysAreSealed(t *testing.T) {
+	f := loaded(t)
+	key, _, err := f.NextDUKPT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.db.Close()
+	file, err := os.ReadFile(f.cfg.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range [][]byte{unhex(annexInitial), key[:], key[:8]} {
+		if bytes.Contains(file, secret) {
+			t.Error("a key is in the file")
+		}
+	}
+}
