@@ -28,8 +28,12 @@ func (t *tool) command() *cobra.Command {
 	flags.StringVar(&t.socket, "socket", cmp.Or(os.Getenv("POSD_SOCKET"), defaultSocket), t.word("cli.flag_socket"))
 	flags.String("lang", t.lang.String(), t.word("cli.flag_lang"))
 	flags.BoolP("help", "h", false, t.word("cli.flag_help"))
-	root.AddCommand(t.statusCommand(), t.payCommand(), t.journalCommand(), t.receiptCommand(),
-		t.keysCommand(), t.resolveCommand(), t.enrolCommand(), t.unlockCommand(), t.diagCommand(), t.emvCommand(),
+	for _, row := range tillCommands() {
+		root.AddCommand(t.tillCommand(row))
+	}
+	root.AddCommand(t.statusCommand(), t.journalCommand(), t.findCommand(), t.receiptCommand(), t.reprintCommand(),
+		t.settleCommand(), t.forwardCommand(), t.hostCommand(), t.operatorCommand(),
+		t.keysCommand(), t.resolveCommand(), t.techniciansCommand(), t.unlockCommand(), t.diagCommand(), t.emvCommand(),
 		t.simCommand(), t.apduCommand(), t.deviceCommand(), t.manCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -32,6 +32,7 @@ var causes = []struct {
 	{errPaymentLost, "cli.lost", "cli.lost_do", statusError},
 	{control.ErrBusy, "", "cli.busy_do", statusError},
 	{control.ErrLocked, "", "find.tampered.do", statusError},
+	{control.ErrPassword, "", "cli.password_do", statusError},
 	{control.ErrNotReady, "", "cli.not_ready_do", statusError},
 	{control.ErrNoPayment, "", "cli.no_payment_do", statusError},
 	{control.ErrInvalid, "", "cli.invalid_do", statusUsage},

@@ -37,18 +37,7 @@ func (t *tool) showJournal(cmd *cobra.Command, count int) error {
 	if err != nil {
 		return err
 	}
-	if t.output == "json" {
-		if entries == nil {
-			entries = []control.Entry{} // a list, for those who read it
-		}
-		return t.json(entries)
-	}
-	if len(entries) == 0 {
-		fmt.Fprintln(t.out, t.word("cli.no_payments"))
-		return nil
-	}
-	t.table(t.journalRows(entries))
-	return nil
+	return t.showEntries(entries)
 }
 
 // journalRows are the payments in words, under a head.

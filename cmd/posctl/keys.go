@@ -17,7 +17,7 @@ func (t *tool) keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "keys", Short: t.word("cli.keys"), Args: cobra.ArbitraryArgs, RunE: t.group,
 	}
-	cmd.AddCommand(t.keysListCommand(), &cobra.Command{
+	cmd.AddCommand(t.keysListCommand(), t.componentCommand(), &cobra.Command{
 		Use: "load BLOCK|-", Short: t.word("cli.keys_load"), Args: t.args(1),
 		Example: "  posctl keys load - < tmk.tr31",
 		RunE:    func(cmd *cobra.Command, argv []string) error { return worked(t.loadKey(cmd, argv[0])) },

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -17,8 +15,8 @@ import (
 // maxPassword bounds what is read for a password.
 const maxPassword = 128
 
-func (t *tool) enrolCommand() *cobra.Command {
-	return t.two("enrol", [3]text.Key{"cli.enrol", "cli.enrol_long", "cli.enrolled"}, (*control.Client).Enrol)
+func (t *tool) techniciansCommand() *cobra.Command {
+	return t.two("technicians", [3]text.Key{"cli.technicians", "cli.technicians_long", "cli.enrolled"}, (*control.Client).Enrol)
 }
 
 func (t *tool) unlockCommand() *cobra.Command {
@@ -49,19 +47,15 @@ func (t *tool) two(name string, words [3]text.Key, do func(c *control.Client, ct
 	}
 }
 
-// passwords reads one line for each name; a terminal does not show what is typed.
+// passwords reads one line for each name.
 func (t *tool) passwords(names []string) (people [2]control.Technician, err error) {
-	restore := t.hideInput()
+	in, restore := t.secretLines()
 	defer restore()
-	in := bufio.NewScanner(t.in)
-	in.Buffer(make([]byte, 0, maxPassword+2), maxPassword+2)
 	for i, name := range names {
-		fmt.Fprint(t.err, t.word("cli.password_of", name))
-		if !in.Scan() || strings.TrimSpace(in.Text()) == "" {
-			return people, fmt.Errorf("%s", t.word("cli.no_password", name))
+		people[i].Name = name
+		if err := t.readSecrets(in, []secretField{{t.word("cli.password_of", name), &people[i].Password}}); err != nil {
+			return people, err
 		}
-		fmt.Fprintln(t.err)
-		people[i] = control.Technician{Name: name, Password: in.Text()}
 	}
 	return people, nil
 }

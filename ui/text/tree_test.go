@@ -15,7 +15,7 @@ import (
 )
 
 // key is what a key of the words table looks like in the source.
-var key = regexp.MustCompile(`^(action|cli|dev|diag|find|link|outcome|reason|receipt|short|state|tui|txn|ui)\.[A-Za-z0-9_.-]+$`)
+var key = regexp.MustCompile(`^(action|cli|dev|diag|find|link|outcome|reason|receipt|role|short|state|tui|txn|ui)\.[A-Za-z0-9_.-]+$`)
 
 // literals returns the string literals of the tree's own source, tests apart, and the
 // calls of functions named Word or word with a literal key.
