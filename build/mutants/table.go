@@ -10,6 +10,7 @@ const (
 	kernel = "emv/kernel/"
 	cvm    = "emv/cvm/"
 	oda    = "emv/oda/"
+	batch  = "emv/payment/batch/"
 )
 
 // table are the faults, in the order of a session.
@@ -121,4 +122,22 @@ var table = []mutant{
 	{"same unpredictable number for both cryptograms", kernel + "session.go", "return s.tx.UN[1]", "return s.tx.UN[0]"},
 	{"session without bound", kernel + "session.go", "if s.left == 0 || s.spent >= maxCommands {", "if false {"},
 	{"card number in the trace", kernel + "trace.go", "clear(obj.Value[min(3, len(obj.Value)):])", ""},
+
+	// Settlement.
+	{"settlement: progress is saved before the upload is confirmed", batch + "upload.go", "\t\terr := r.some(ctx, &next, jobs[next.Next:])\n", "\t\tearly := next\n\t\tearly.Phase, early.Next = Uploading, min(next.Next+groupSize, len(jobs))\n\t\t_ = r.Book.Save(ctx, &early)\n\t\terr := r.some(ctx, &next, jobs[next.Next:])\n"},
+	{"settlement: batch is closed with a stored payment waiting", batch + "totals.go", "rec.State.Debt() || rec.State == payment.Stored || ", "rec.State.Debt() || "},
+	{"settlement: batch is closed with a reversal owed", batch + "totals.go", "return rec.State.Debt() || ", "return "},
+	{"settlement: batch is closed with a script result unsent", batch + "totals.go", " || (rec.Script != nil && rec.Script.Answer == nil)", ""},
+	{"settlement: a reversed payment counts", batch + "totals.go", "\tcase payment.Completed:\n\t\tc.complete(rec)", "\tcase payment.Completed, payment.Reversed:\n\t\tc.complete(rec)"},
+	{"settlement: a refused payment counts", batch + "totals.go", "\tcase payment.Stored, payment.Refused:\n\t\tc.unsent", "\tcase payment.Refused:\n\t\tc.complete(rec)\n\tcase payment.Stored:\n\t\tc.unsent"},
+	{"settlement: an adjustment counts whole", batch + "totals.go", "rec.Amount.Minor - original.minor, 0", "rec.Amount.Minor, 0"},
+	{"settlement: an adjustment counts as a payment", batch + "totals.go", "rec.Amount.Minor - original.minor, 0", "rec.Amount.Minor - original.minor, 1"},
+	{"settlement: one verdict for both classes", batch + "upload.go", "\tverdict, totals := s.ForeignVerdict, s.Foreign\n", "\tverdict, totals := s.DomesticVerdict, s.Foreign\n"},
+	{"settlement: the upload begins with the first payment after each boot", batch + "settler.go", "\treturn (&run{Settler: s, cur: open}).finish(ctx)\n", "\topen.Next = 0\n\treturn (&run{Settler: s, cur: open}).finish(ctx)\n"},
+	{"settlement: a refused end closes the batch", batch + "phases.go", "\tcase !taken:\n\t\treturn fmt.Errorf(\"batch: end", "\tcase false:\n\t\treturn fmt.Errorf(\"batch: end"},
+	{"settlement: totals are asked for under a new STAN", batch + "phases.go", "\t\twire := *r.cur\n", "\t\twire := *r.cur\n\t\twire.STAN, _ = r.Book.Number(ctx)\n"},
+	{"settlement: a disk error means not stored", batch + "settler.go", "if readErr != nil || stored == nil || !stored.at(next) {", "if readErr != nil || true || !stored.at(next) {"},
+	{"settlement: groups of nine", batch + "upload.go", "const groupSize = 8", "const groupSize = 9"},
+	{"settlement: a refused group is forgotten", batch + "upload.go", "if !taken && len(jobs) > 1 {", "if false {"},
+	{"settlement: the host that wants all gets the rest", batch + "phases.go", "next.Next, next.Uploaded, next.Rejected = 0, 0, nil", "next.Uploaded, next.Rejected = 0, nil"},
 }

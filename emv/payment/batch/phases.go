@@ -13,17 +13,21 @@ var steps = map[Phase]func(*run, context.Context) error{
 	Answered:  (*run).show,
 	Uploading: (*run).show,
 	Ended:     (*run).close,
+	Closed:    (*run).close, // the book was interrupted while it closed
 }
 
 // finish takes the settlement from where it is to its end.
 func (r *run) finish(ctx context.Context) (Result, error) {
-	if err := r.flush(ctx, r.cur.Batch); err != nil {
-		return r.result(), err
+	if r.count == nil { // it began before this call
+		if err := r.flush(ctx, r.cur.Batch); err != nil {
+			return r.result(), err
+		}
+		if err := r.recount(ctx); err != nil {
+			return r.result(), err
+		}
 	}
-	if err := r.recount(ctx); err != nil {
-		return r.result(), err
-	}
-	for r.cur.Phase != Closed {
+	r.At(AfterBegun)
+	for !r.closed {
 		step, ok := steps[r.cur.Phase]
 		if !ok {
 			return r.result(), fmt.Errorf("batch: settlement of batch %06d: phase %d is unknown", r.cur.Batch, r.cur.Phase)
@@ -137,22 +141,28 @@ func (r *run) uploadAndEnd(ctx context.Context) error {
 func (r *run) close(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	next := *r.cur
-	if err := r.Slip.Print(ctx, &next, r.count.unsent); err != nil {
-		r.Log.Warn("totals were not printed", "batch", next.Batch, "error", err)
-	} else {
-		next.Printed = true
+	if next.Phase != Closed {
+		r.print(ctx, &next)
+		next.Phase, next.Closed = Closed, r.Now()
 	}
-	r.At(AfterSlip)
-	next.Phase, next.Closed = Closed, r.Now()
 	if err := r.Book.Close(ctx, &next); err != nil {
 		open, readErr := r.Book.Open(ctx)
 		if readErr != nil || open != nil {
 			return fmt.Errorf("batch: close batch %06d: %w", next.Batch, err)
 		}
 	}
-	r.cur = &next
+	r.cur, r.closed = &next, true
 	r.At(AfterClose)
 	return nil
+}
+
+func (r *run) print(ctx context.Context, next *Settlement) {
+	err := r.Slip.Print(ctx, next, r.count.unsent)
+	next.Printed = err == nil
+	if err != nil {
+		r.Log.Warn("totals were not printed", "batch", next.Batch, "error", err)
+	}
+	r.At(AfterSlip)
 }
 
 // signOff ends the day where the parameters want it. The batch is closed whatever comes

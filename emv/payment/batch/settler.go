@@ -129,6 +129,7 @@ type run struct {
 	cur    *Settlement // as on disk
 	count  *count
 	resent bool // the host asked for all payments once in this call
+	closed bool
 }
 
 func (r *run) result() Result {
