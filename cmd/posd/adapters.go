@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"time"
 
 	"posd/device"
@@ -13,7 +11,6 @@ import (
 	"posd/emv/kernel"
 	"posd/emv/payment"
 	"posd/store/spool"
-	"posd/ui/prompt"
 	"posd/ui/receipt"
 	"posd/ui/text"
 )
@@ -108,47 +105,6 @@ func (p *pad) EnterPIN(ctx context.Context, req payment.PINEntry) ([]byte, error
 		return nil, errors.Join(kernel.ErrCancelled, err)
 	}
 	return block.Block[:], p.pad.failed(err)
-}
-
-// face shows messages: on the PIN pad, in the snapshot, and in the log.
-type face struct {
-	pad *held[device.PINPad]
-	log *slog.Logger
-
-	mu    sync.Mutex
-	doing payment.Message
-}
-
-// Show shows one message. The pad speaks English: its character set is ASCII.
-func (f *face) Show(ctx context.Context, msg payment.Message, args ...string) {
-	f.mu.Lock()
-	f.doing = msg
-	f.mu.Unlock()
-	f.log.Debug("display", "message", string(msg))
-	if msg == payment.EnterPIN {
-		return // the pad shows its own prompt while digits are entered
-	}
-	dev, err := f.pad.get(ctx)
-	if err != nil {
-		return // the finding says so already
-	}
-	line := prompt.Line(msg, text.English, 16, args...)
-	if err := f.pad.failed(dev.Show(ctx, line)); err != nil {
-		f.log.Debug("display", "error", err)
-	}
-}
-
-// idle forgets what was shown last.
-func (f *face) idle() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.doing = ""
-}
-
-func (f *face) now() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return string(f.doing)
 }
 
 // Choose takes the first application that does not want the cardholder's consent:

@@ -60,6 +60,8 @@ type agent struct {
 	reader  *held[device.Reader]
 	pad     *held[device.PINPad]
 	printer *held[device.Printer]
+	display *held[device.Display]
+	lamps   *held[*drivers.Lamps]
 	face    *face
 	till    *till
 	control *control.Server
@@ -137,7 +139,9 @@ func (a *agent) devices() {
 	a.reader = hold("reader", d.Reader.Text, set.Readers(), a.world.log)
 	a.pad = hold("pinpad", d.PINPad.Text, set.PINPads(), a.world.log)
 	a.printer = hold("printer", d.Printer.Text, set.Printers(), a.world.log)
-	a.face = &face{pad: a.pad, log: a.world.log}
+	a.display = hold("display", d.Display.or(drivers.None), set.Displays(), a.world.log)
+	a.lamps = hold("lamps", d.Lamps.or(drivers.None), set.Lamps(), a.world.log)
+	a.face = a.newFace()
 }
 
 func (a *agent) buildLink() error {
@@ -224,12 +228,14 @@ func (a *agent) warm(ctx context.Context) {
 	if err := errors.Join(readerErr, padErr, printerErr); err != nil {
 		a.world.log.Warn("not every device is there", "error", err)
 	}
+	a.face.rest(ctx, a.latch.Tripped())
 }
 
 // tend looks after the devices while nothing is going on.
 func (a *agent) tend(ctx context.Context) {
 	a.reader.tend(ctx)
 	a.pad.tend(ctx)
+	a.face.rest(ctx, a.latch.Tripped())
 	before := a.printer.snapshot()
 	a.printer.tend(ctx)
 	if now := a.printer.snapshot(); now.State == "loaded" && now.Why == "" {
@@ -269,6 +275,8 @@ func (a *agent) close() error {
 	a.reader.close()
 	a.pad.close()
 	a.printer.close()
+	a.display.close()
+	a.lamps.close()
 	return errors.Join(a.spool.Flush(context.Background()), a.journal.Flush(context.Background()), a.db.Close())
 }
 

@@ -26,7 +26,7 @@ func (b backend) Snapshot(ctx context.Context) control.Snapshot {
 		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
 		Name: a.cfg.Terminal.Name.Text, Serial: a.cfg.Terminal.Serial.Text,
 		Lang: a.lang.String(), Link: a.linkSnapshot(), Keys: a.keySnapshot(),
-		Devices: []control.Device{a.reader.snapshot(), a.pad.snapshot(), a.printer.snapshot()},
+		Devices: a.deviceSnapshots(),
 		Doing:   a.face.now(),
 		Process: processSnapshot(),
 		Housing: a.housingSnapshot(),
@@ -40,7 +40,7 @@ func (b backend) Snapshot(ctx context.Context) control.Snapshot {
 // ready tells that a sale can begin: a line, keys, reader and PIN pad.
 func ready(s *control.Snapshot) bool {
 	for _, d := range s.Devices {
-		if d.State != "loaded" && d.Name != "printer" {
+		if d.State != "loaded" && (d.Name == "reader" || d.Name == "pinpad") {
 			return false
 		}
 	}

@@ -57,7 +57,9 @@ type DevicesConfig struct {
 	Reader  Value `yaml:"reader"`
 	PINPad  Value `yaml:"pinpad"`
 	Printer Value `yaml:"printer"`
-	Tamper  Value `yaml:"tamper"` // the housing's switch: CHIP/OFFSET[,low][,debounce=5ms]; default none:
+	Display Value `yaml:"display"` // for the customer; default none:
+	Lamps   Value `yaml:"lamps"`   // lights and buzzer of a contactless reader; default none:
+	Tamper  Value `yaml:"tamper"`  // the housing's switch: CHIP/OFFSET[,low][,debounce=5ms]; default none:
 	Insert  Value `yaml:"insert_timeout"`
 	Eject   Value `yaml:"eject_timeout"`
 }
@@ -309,15 +311,19 @@ func (c *complaints) file(name string, v Value) {
 
 // deviceURL is one device of the configuration, for its check.
 type deviceURL struct {
-	name  string
-	url   Value
-	check func(string) error
+	name     string
+	url      Value
+	optional bool // none: where the file has none
+	check    func(string) error
 }
 
 func (cfg *Config) deviceList() []deviceURL {
+	set := drivers.New()
 	return []deviceURL{
-		{"devices.reader", cfg.Devices.Reader, drivers.New().Readers().Check},
-		{"devices.pinpad", cfg.Devices.PINPad, drivers.New().PINPads().Check},
-		{"devices.printer", cfg.Devices.Printer, drivers.New().Printers().Check},
+		{"devices.reader", cfg.Devices.Reader, false, set.Readers().Check},
+		{"devices.pinpad", cfg.Devices.PINPad, false, set.PINPads().Check},
+		{"devices.printer", cfg.Devices.Printer, false, set.Printers().Check},
+		{"devices.display", cfg.Devices.Display, true, set.Displays().Check},
+		{"devices.lamps", cfg.Devices.Lamps, true, set.Lamps().Check},
 	}
 }

@@ -99,6 +99,7 @@ func (a *agent) findings(s *control.Snapshot) []control.Finding {
 func deviceFindings(devices []control.Device) []control.Finding {
 	codes := map[string]control.Code{
 		"reader": control.ReaderFailed, "pinpad": control.PINPadFailed, "printer": control.PrinterFailed,
+		"display": control.DisplayFailed, "lamps": control.LampsFailed,
 	}
 	var out []control.Finding
 	for _, d := range devices {

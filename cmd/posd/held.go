@@ -70,6 +70,26 @@ func (h *held[T]) get(ctx context.Context) (T, error) {
 	return none, fmt.Errorf("posd: %s: %w", h.name, err)
 }
 
+// soon is get for a device that nobody waits for: while its back-off lasts, it is not tried.
+func (h *held[T]) soon(ctx context.Context) (T, error) {
+	h.mu.Lock()
+	wait := h.state == "failed" && time.Now().Before(h.retryAt)
+	why := h.why
+	h.mu.Unlock()
+	if wait {
+		var none T
+		return none, fmt.Errorf("posd: %s: %s", h.name, why)
+	}
+	return h.get(ctx)
+}
+
+// opened is how often the device was opened.
+func (h *held[T]) opened() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.times
+}
+
 func (h *held[T]) loaded() (T, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -145,6 +165,18 @@ func (h *held[T]) snapshot() control.Device {
 	if c, ok := any(h.now.Device).(counted); ok {
 		n := c.Counters()
 		out.Line = control.Line(n)
+	}
+	return out
+}
+
+// deviceSnapshots are those of all devices; what a terminal may well go without is there only
+// if it has it.
+func (a *agent) deviceSnapshots() []control.Device {
+	out := []control.Device{a.reader.snapshot(), a.pad.snapshot(), a.printer.snapshot()}
+	for _, d := range []control.Device{a.display.snapshot(), a.lamps.snapshot()} {
+		if d.URL != drivers.None {
+			out = append(out, d)
+		}
 	}
 	return out
 }

@@ -74,7 +74,9 @@ func (cfg *Config) ejectTimeout(c *complaints) time.Duration {
 
 func (cfg *Config) checkDevices(c *complaints) {
 	for _, d := range cfg.deviceList() {
-		c.required(d.name, d.url)
+		if !d.optional {
+			c.required(d.name, d.url)
+		}
 		if d.url.Set && d.url.Text != "" {
 			if err := d.check(d.url.Text); err != nil {
 				c.add(d.url.Line, "%s: %v", d.name, err)
