@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"posd/emv"
+	"posd/emv/keyblock"
 	"posd/emv/tag"
 	"posd/host-sim/db"
 	"posd/host-sim/estate"
@@ -376,7 +377,7 @@ func TestEncipheredTrack(t *testing.T) {
 
 func sealedByAnother(t *testing.T) iso8583.SealedTrack {
 	t.Helper()
-	key, err := iso8583.NewTDES(bytes.Repeat([]byte{9}, 16))
+	key, err := keyblock.NewCipher(bytes.Repeat([]byte{9}, 16))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func (t *Terminal) unwrap(c keyblock.Cryptogram) (cipher.Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return iso8583.NewTDES(key)
+	return keyblock.NewCipher(key)
 }
 
 // Sale makes the next sale: with a PIN where the card has one, and the card's

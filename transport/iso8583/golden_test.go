@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"posd/emv"
+	"posd/emv/keyblock"
 )
 
 // fixture reads a file of hexadecimal digits with comments: the frame without its length.
@@ -158,7 +159,7 @@ func goldens(t testing.TB) map[string]struct {
 
 func sealed(t testing.TB, key, track string) SealedTrack {
 	t.Helper()
-	block, err := NewTDES(unhexString(t, key))
+	block, err := keyblock.NewCipher(unhexString(t, key))
 	if err != nil {
 		t.Fatal(err)
 	}

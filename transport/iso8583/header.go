@@ -5,6 +5,22 @@ import (
 	"fmt"
 )
 
+// Order is the job that the host wants done when the terminal is idle: the low digit of
+// the header's third byte (处理要求).
+type Order = byte
+
+// Orders. 4, 5 and 9 stand in public sources; the others are not confirmed by one.
+const (
+	NoOrder          Order = 0
+	OrderStripe      Order = 1 // stripe parameters
+	OrderStatus      Order = 2 // status upload
+	OrderSignOn      Order = 3 // sign on anew
+	OrderCAKeys      Order = 4 // CA keys
+	OrderAIDs        Order = 5 // parameters of applications
+	OrderTMS         Order = 6 // ask the terminal management
+	OrderContactless Order = 9 // contactless parameters
+)
+
 // check refuses a header whose digits are none.
 func (h Header) check() error {
 	switch {

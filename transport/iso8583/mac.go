@@ -2,57 +2,51 @@ package iso8583
 
 import (
 	"crypto/cipher"
-	"crypto/des"
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
+
+	"posd/emv/keyblock"
 )
 
-// NewTDES returns the block cipher of a working key: DES for 8 bytes, two-key Triple DES
-// for 16. The key may be wiped afterwards.
-func NewTDES(key []byte) (cipher.Block, error) {
-	switch len(key) {
-	case 8:
-		return des.NewCipher(key)
-	case 16:
-		var whole [24]byte
-		defer clear(whole[:])
-		copy(whole[copy(whole[:], key):], key)
-		return des.NewTripleDESCipher(whole[:])
-	}
-	return nil, fmt.Errorf("iso8583: key of %d bytes, 8 or 16 wanted", len(key))
-}
-
-// MAC returns field 64 over mab, the bytes from the message type to the field before it:
-// the "ECB" MAC of UnionPay terminals, eight hexadecimal digits in ASCII. See the
+// MAC returns field 64 over mab, the bytes from the message type to the field before it,
+// in the way that goes with the key ([keyblock.MethodOf]): the "ECB" MAC of UnionPay
+// terminals, eight hexadecimal digits in ASCII, or the first 8 bytes of a CMAC. See the
 // package's documentation.
 func MAC(key cipher.Block, mab []byte) [8]byte {
-	var work [16]byte
+	var work [maxWork]byte
 	return macWith(key, mab, work[:])
 }
 
-// macWith is MAC with 16 bytes to work in, which it wipes.
+// maxWork is the space that a MAC needs to work in: a block of 16 bytes in hexadecimal.
+const maxWork = 32
+
+// macWith is MAC with maxWork bytes to work in, which it wipes.
 func macWith(key cipher.Block, mab, work []byte) (mac [8]byte) {
-	var folded uint64
-	for ; len(mab) >= 8; mab = mab[8:] {
-		folded ^= binary.BigEndian.Uint64(mab)
+	if keyblock.MethodOf(key) == keyblock.MACCMAC {
+		copy(mac[:], keyblock.CMAC(key, mab))
+		return mac
 	}
-	var last [8]byte
-	copy(last[:], mab)
-	appendHex(work[:0], folded^binary.BigEndian.Uint64(last[:]))
-	key.Encrypt(work[:8], work[:8])
-	subtle.XORBytes(work[:8], work[:8], work[8:16])
-	key.Encrypt(work[:8], work[:8])
-	appendHex(work[:0], binary.BigEndian.Uint64(work[:8]))
-	copy(mac[:], work)
+	size := min(key.BlockSize(), maxWork/2)
+	var folded [maxWork / 2]byte
+	for ; len(mab) > 0; mab = mab[min(size, len(mab)):] {
+		subtle.XORBytes(folded[:], folded[:], mab[:min(size, len(mab))])
+	}
+	left, right := work[:size], work[size:2*size]
+	appendHex(work[:0], folded[:size])
+	key.Encrypt(left, left)
+	subtle.XORBytes(left, left, right)
+	key.Encrypt(left, left)
+	copy(folded[:], left)
+	copy(mac[:], appendHex(work[:0], folded[:4]))
 	clear(work)
 	return mac
 }
 
-// appendHex appends 16 upper-case hexadecimal digits.
-func appendHex(dst []byte, n uint64) []byte {
-	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, hexDigits[n>>shift&0xF])
+// appendHex appends two upper-case hexadecimal digits for each byte.
+func appendHex(dst, b []byte) []byte {
+	for _, c := range b {
+		dst = append(dst, hexDigits[c>>4], hexDigits[c&0xF])
 	}
 	return dst
 }
@@ -71,7 +65,7 @@ func (d *Dialect) Seal(dst []byte, h Header, m Message, key cipher.Block) ([]byt
 	}
 	frame := out[len(dst):]
 	// The work space is behind the frame, so that the interface call allocates none.
-	work := append(out, make([]byte, 16)...)[len(out):]
+	work := append(out, make([]byte, maxWork)...)[len(out):]
 	*mac = macWith(key, frame[headerLength:len(frame)-macLength], work)
 	copy(frame[len(frame)-macLength:], mac[:])
 	return out, nil

@@ -21,7 +21,7 @@ const signOnVector = "9B3A7B883A100F73B4ABA2BB791C50E7D2B91CC5" +
 
 func tdes(t testing.TB, key string) cipher.Block {
 	t.Helper()
-	block, err := NewTDES(unhexString(t, key))
+	block, err := keyblock.NewCipher(unhexString(t, key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,14 +108,6 @@ func TestSealRefusesWhatCannotBePacked(t *testing.T) {
 	dst, err := CUP().Seal([]byte{1, 2}, request, m, tdes(t, "3333333333333333"))
 	if err == nil || len(dst) != 2 || m.MAC != [8]byte{} {
 		t.Errorf("got % X, MAC % X, %v", dst, m.MAC, err)
-	}
-}
-
-func TestNewTDESRefusesLengths(t *testing.T) {
-	for _, n := range []int{0, 7, 15, 24} {
-		if _, err := NewTDES(make([]byte, n)); err == nil {
-			t.Errorf("%d bytes: no error", n)
-		}
 	}
 }
 

@@ -11,29 +11,39 @@ import (
 // ErrTrack says that field 35 does not give a track under the key.
 var ErrTrack = errors.New("track cannot be opened")
 
-// SealedTrack is track 2 with eight of its bytes enciphered under the track key (TDK),
+// SealedTrack is track 2 with a block of its bytes enciphered under the track key (TDK),
 // as field 35 carries it. Its zero value is none. It prints its length only.
 //
-// Enciphered are the 8 packed bytes that end one byte before the last: the 16 characters
-// before the last one or two. The separator may be among them, so the card number cannot
+// Enciphered are the packed bytes that end one byte before the last, as many as the key's
+// cipher has in a block: with 8, the 16 characters before the last one or two. 16 are
+// ours, by analogy. The separator may be among them, so the card number cannot
 // be read before the track is opened.
 type SealedTrack struct {
 	packed [19]byte
 	n      uint8 // characters
 }
 
-// shortestTrack is how many characters there must be for eight bytes before the last;
-// a shorter track is filled up with F on the left.
+// shortestTrack is how many characters there must be for a block of 8 bytes before the
+// last.
 const shortestTrack = 17
 
-// SealTrack enciphers track 2 under the track key, a block cipher of 8 bytes.
+// sealedLength is how many characters there must be for a block of the key before the last
+// byte; a shorter track is filled up with F on the left. It is 0 for a key that is none.
+func sealedLength(key cipher.Block) int {
+	if n := key.BlockSize(); n == 8 || n == 16 {
+		return 2*n + 1
+	}
+	return 0
+}
+
+// SealTrack enciphers track 2 under the track key, a block cipher of 8 or 16 bytes.
 func SealTrack(key cipher.Block, t emv.Track2) (SealedTrack, error) {
-	if t.IsZero() || key.BlockSize() != 8 {
+	if t.IsZero() || sealedLength(key) == 0 {
 		return SealedTrack{}, fmt.Errorf("iso8583: seal track: no track, or a block of %d bytes: %w", key.BlockSize(), ErrTrack)
 	}
 	var chars [37]byte
 	defer clear(chars[:])
-	fill := max(shortestTrack-t.Len(), 0)
+	fill := max(sealedLength(key)-t.Len(), 0)
 	for i := range fill {
 		chars[i] = 'F'
 	}
@@ -42,20 +52,22 @@ func SealTrack(key cipher.Block, t emv.Track2) (SealedTrack, error) {
 	if _, err := appendPacked(s.packed[:0], clearText, true, false); err != nil {
 		return SealedTrack{}, fmt.Errorf("iso8583: seal track: %w", ErrTrack)
 	}
-	key.Encrypt(s.block(), s.block())
+	block := s.block(key)
+	key.Encrypt(block, block)
 	return s, nil
 }
 
 // Open deciphers the track. What does not read as track 2 afterwards is ErrTrack: most
 // likely the key is another one.
 func (s SealedTrack) Open(key cipher.Block) (emv.Track2, error) {
-	if s.n < shortestTrack || key.BlockSize() != 8 {
+	if size := sealedLength(key); size == 0 || int(s.n) < size {
 		return emv.Track2{}, fmt.Errorf("iso8583: open track: %d characters, block of %d bytes: %w", s.n, key.BlockSize(), ErrTrack)
 	}
 	var chars [37]byte
 	defer clear(chars[:])
 	defer clear(s.packed[:])
-	key.Decrypt(s.block(), s.block())
+	block := s.block(key)
+	key.Decrypt(block, block)
 	track := chars[:s.n]
 	if err := unpack(track, s.packed[:(s.n+1)/2], int(s.n), true, false); err != nil {
 		return emv.Track2{}, fmt.Errorf("iso8583: open track: %w", ErrTrack)
@@ -71,9 +83,9 @@ func (s SealedTrack) Open(key cipher.Block) (emv.Track2, error) {
 }
 
 // block is the part that is enciphered.
-func (s *SealedTrack) block() []byte {
-	last := (int(s.n) + 1) / 2
-	return s.packed[last-9 : last-1]
+func (s *SealedTrack) block(key cipher.Block) []byte {
+	last := (int(s.n)+1)/2 - 1
+	return s.packed[last-key.BlockSize() : last]
 }
 
 // IsZero tells that there is no track.
@@ -123,18 +135,32 @@ func (f track) chars(buf []byte) ([]byte, error) {
 // track is enciphered. It is empty where there is neither.
 //
 //	digit 1  2 ANSI X9.8 with the card number, 0 no PIN
-//	digit 2  6 key of double length, 0 single length
+//	digit 2  6 key of double length, 0 single length; 3 SM4 (not confirmed by a public
+//	         source), 4 AES (ours)
 //	digit 3  1 track under the track key
 func SecurityControl(pin, doubleLength, sealedTrack bool) string {
+	if doubleLength {
+		return SignOnTrackKey.Security(pin, sealedTrack)
+	}
+	return SignOnSingle.Security(pin, sealedTrack)
+}
+
+// Security returns field 53 as [SecurityControl] does, for keys from a sign-on of the form f.
+func (f Function) Security(pin, sealedTrack bool) string {
 	if !pin && !sealedTrack {
 		return ""
 	}
-	out := []byte("0000000000000000")
+	out := []byte("0600000000000000")
+	switch f {
+	case SignOnSingle:
+		out[1] = '0'
+	case SignOnSM4:
+		out[1] = '3'
+	case SignOnAES:
+		out[1] = '4'
+	}
 	if pin {
 		out[0] = '2'
-	}
-	if doubleLength {
-		out[1] = '6'
 	}
 	if sealedTrack {
 		out[2] = '1'
