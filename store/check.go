@@ -35,8 +35,8 @@ func (db *DB) Check(ctx context.Context) error {
 	if !errors.Is(err, errRollback) {
 		return fmt.Errorf("store: check %s: %w", db.path, err)
 	}
-	var count int
-	found, err := db.checkRecords(ctx, &count)
+	var r Report
+	found, err := db.checkRecords(ctx, &r)
 	faults = append(faults, found...)
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return fmt.Errorf("store: check %s: %w", db.path, err)
@@ -68,6 +68,7 @@ func (tx *Tx) checkRecord(bucket string, key, sealed []byte) error {
 }
 
 // everyRecord calls fn for each sealed record of each bucket.
+// What fn gets is good only until it returns.
 func (tx *Tx) everyRecord(fn func(bucket string, key, sealed []byte) error) error {
 	var names []string
 	err := guard(func() error {
@@ -116,8 +117,12 @@ func (db *DB) sweep() error {
 
 func (db *DB) allIntact() bool {
 	return nil == db.read(func(tx *Tx) error {
+		var buf []byte
 		return tx.everyRecord(func(bucket string, key, sealed []byte) error {
-			_, err := tx.seal.openRecord(bucket, key, sealed)
+			if cap(buf) < len(sealed) {
+				buf = make([]byte, 0, 2*len(sealed))
+			}
+			_, err := tx.seal.openRecordIn(buf[:0], bucket, key, sealed)
 			return err
 		})
 	})

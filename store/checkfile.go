@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -26,13 +27,16 @@ const (
 
 // Report is what a check found.
 type Report struct {
-	Verdict Verdict       `json:"verdict"`
-	Detail  string        `json:"detail,omitempty"` // what is wrong and where
-	Schema  int           `json:"schema,omitempty"`
-	Records int           `json:"records,omitempty"`
-	Used    int64         `json:"used,omitempty"` // bytes
-	Size    int64         `json:"size,omitempty"`
-	Took    time.Duration `json:"took_ns,omitempty"`
+	Verdict Verdict `json:"verdict"`
+	Detail  string  `json:"detail,omitempty"` // what is wrong and where
+	Schema  int     `json:"schema,omitempty"`
+	Records int     `json:"records,omitempty"`
+	Used    int64   `json:"used,omitempty"` // bytes
+	Size    int64   `json:"size,omitempty"`
+	// Hurt lists the buckets with damaged records, where everything else is whole: then
+	// the file can be repaired and need not be set aside.
+	Hurt []string      `json:"hurt,omitempty"`
+	Took time.Duration `json:"took_ns,omitempty"`
 }
 
 // String is one line for a person.
@@ -95,32 +99,55 @@ func checkFile(ctx context.Context, path string, key DeviceKey) (r Report, err e
 	}
 	r.Schema, r.Size = db.schema.Version, lay.size
 	r.Used, _ = db.Size()
-	r.Records, err = db.checkAll(ctx)
-	return r, err
+	return r, db.checkAll(ctx, &r)
 }
 
 // checkAll verifies tree, seals and slots of a store opened for reading.
-func (db *DB) checkAll(ctx context.Context) (records int, err error) {
+func (db *DB) checkAll(ctx context.Context, r *Report) error {
 	var faults []error
-	err = guard(func() error {
+	err := guard(func() error {
 		return db.bolt.View(func(btx *bbolt.Tx) error {
 			faults = checkTree(ctx, btx)
 			return nil
 		})
 	})
-	found, each := db.checkRecords(ctx, &records)
-	return records, errors.Join(append(append(faults, found...), err, each)...)
+	treeWhole := err == nil && len(faults) == 0
+	found, each := db.checkRecords(ctx, r)
+	if !treeWhole || each != nil {
+		r.Hurt = nil
+	}
+	return errors.Join(append(append(faults, found...), err, each)...)
 }
 
-func (db *DB) checkRecords(ctx context.Context, count *int) (faults []error, err error) {
+// checkRecords opens every record and its secret.
+func (db *DB) checkRecords(ctx context.Context, r *Report) (faults []error, err error) {
 	err = db.read(func(tx *Tx) error {
 		return tx.everyRecord(func(bucket string, key, sealed []byte) error {
-			*count++
-			if err := tx.checkRecord(bucket, key, sealed); err != nil && len(faults) < maxReported {
-				faults = append(faults, err)
+			r.Records++
+			if err := tx.checkRecord(bucket, key, sealed); err != nil {
+				r.hurt(bucket)
+				if len(faults) < maxReported {
+					faults = append(faults, err)
+				}
 			}
 			return ctx.Err()
 		})
 	})
 	return faults, err
+}
+
+func (r *Report) hurt(bucket string) {
+	if !slices.Contains(r.Hurt, bucket) {
+		r.Hurt = append(r.Hurt, bucket)
+	}
+}
+
+// Repairable tells whether damage is in records of the given buckets alone.
+func (r Report) Repairable(buckets []string) bool {
+	for _, b := range r.Hurt {
+		if !slices.Contains(buckets, b) {
+			return false
+		}
+	}
+	return r.Verdict == Damaged && len(r.Hurt) > 0
 }

@@ -126,14 +126,16 @@ type Opening struct {
 	Report Report // of the file that was found
 	Aside  string // where a file that cannot be used was moved to, whole; empty for none
 	Made   bool   // a new file was made: everything that the old one held is not in it
+	Repair bool   // records are damaged, and whoever owns them can mend them
 }
 
 // OpenChecked opens a store whose file was checked before. A file that is damaged,
 // foreign or hangs its reader is set aside, whole, and a new one is made: the terminal
 // goes on, online-only until what it owed is brought back. A file that is busy or from
 // a newer version is an error. Where no check could be made the file is opened all the
-// same, by the reader that trusts nothing.
-func OpenChecked(ctx context.Context, cfg Config, report Report, now time.Time) (*DB, Opening, error) {
+// same, by the reader that trusts nothing. A file in which nothing is damaged but records
+// of the buckets in mendable is opened too, and Opening.Repair says so.
+func OpenChecked(ctx context.Context, cfg Config, report Report, now time.Time, mendable ...string) (*DB, Opening, error) {
 	o := Opening{Report: report, Made: report.Verdict == Missing}
 	switch report.Verdict {
 	case Busy:
@@ -141,11 +143,13 @@ func OpenChecked(ctx context.Context, cfg Config, report Report, now time.Time) 
 	case Newer:
 		return nil, o, fmt.Errorf("store: open %s: %s: %w", cfg.Path, report.Detail, ErrNewer)
 	case Damaged, Foreign, Hung:
-		return o.anew(cfg, now)
+		if o.Repair = report.Repairable(mendable); !o.Repair {
+			return o.anew(cfg, now)
+		}
 	}
 	db, err := Open(cfg)
 	if v := verdictOf(err); v == Damaged || v == Foreign {
-		o.Report = Report{Verdict: v, Detail: err.Error()}
+		o.Report, o.Repair = Report{Verdict: v, Detail: err.Error()}, false
 		return o.anew(cfg, now)
 	}
 	return db, o, errors.Join(err, ctx.Err())

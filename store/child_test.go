@@ -185,3 +185,21 @@ func TestAFileThatIsGoodBusyOrNewerStaysWhereItIs(t *testing.T) {
 		db.Close()
 	}
 }
+
+// A file in which one record is damaged is not thrown away whole, where its owner can
+// mend it.
+func TestADamagedRecordIsForItsOwnerToMend(t *testing.T) {
+	for _, row := range []struct {
+		mendable []string
+		repair   bool
+	}{{[]string{"b"}, true}, {[]string{"c"}, false}, {nil, false}} {
+		cfg, job := checked(t)
+		turn(t, cfg.Path)
+		r := child("check").Check(context.Background(), job)
+		db, o, err := OpenChecked(context.Background(), cfg, r, time.Unix(0, 0), row.mendable...)
+		if err != nil || o.Repair != row.repair || (o.Aside == "") != row.repair {
+			t.Fatalf("mendable %v: %+v %v", row.mendable, o, err)
+		}
+		db.Close()
+	}
+}

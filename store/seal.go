@@ -97,6 +97,11 @@ func (s *sealer) sealRecord(bucket string, key []byte, r record) ([]byte, error)
 
 // openRecord opens a record, or says ErrDamaged with bucket and key.
 func (s *sealer) openRecord(bucket string, key, sealed []byte) (record, error) {
+	return s.openRecordIn(nil, bucket, key, sealed)
+}
+
+// openRecordIn opens a record into a buffer.
+func (s *sealer) openRecordIn(buf []byte, bucket string, key, sealed []byte) (record, error) {
 	if len(sealed) > 0 && sealed[0] > recordFormat {
 		return record{}, fmt.Errorf("record %s/%x: format %d: %w", bucket, key, sealed[0], ErrNewer)
 	}
@@ -104,7 +109,7 @@ func (s *sealer) openRecord(bucket string, key, sealed []byte) (record, error) {
 		return record{}, damaged(bucket, key, "shorter than a record")
 	}
 	header, rest := sealed[:recordHeader], sealed[recordHeader:]
-	plain, err := s.records.Open(nil, rest[:nonceSize], rest[nonceSize:], associated(header, bucket, key))
+	plain, err := s.records.Open(buf, rest[:nonceSize], rest[nonceSize:], associated(header, bucket, key))
 	if err != nil {
 		return record{}, damaged(bucket, key, "its seal is broken")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 
 	"posd/store/internal/disk"
 )
@@ -260,6 +261,18 @@ func (db *DB) flush() error {
 	db.slots.dirty = false
 	db.stats.Flushes++
 	return nil
+}
+
+// Unload gives back the memory of the pages that were read: bbolt maps the file, and
+// what a walk over all records touched stays in the process until somebody says so. What
+// is needed again is read again.
+func (db *DB) Unload() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed || db.broken != nil {
+		return
+	}
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, db.bolt.Info().Data, uintptr(db.slots.lay.data), unix.MADV_DONTNEED)
 }
 
 // Stats returns the counters.

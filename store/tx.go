@@ -248,11 +248,25 @@ func (tx *Tx) retire(bucket string, key []byte) error {
 func (tx *Tx) Each(bucket string, fn func(key, value []byte, damage error) error) error {
 	return tx.each(bucket, func(key, sealed []byte) error {
 		r, err := tx.seal.openRecord(bucket, key, sealed)
+		return fn(bytes.Clone(key), r.value, err)
+	})
+}
+
+// Scan is Each for many records and little memory: key and value are good only until fn
+// returns.
+func (tx *Tx) Scan(bucket string, fn func(key, value []byte, damage error) error) error {
+	var buf []byte
+	defer func() { clear(buf) }()
+	return tx.each(bucket, func(key, sealed []byte) error {
+		if cap(buf) < len(sealed) {
+			buf = make([]byte, 0, 2*len(sealed))
+		}
+		r, err := tx.seal.openRecordIn(buf[:0], bucket, key, sealed)
 		return fn(key, r.value, err)
 	})
 }
 
-// each walks the sealed records.
+// each walks the sealed records. What fn gets is good only until it returns.
 func (tx *Tx) each(bucket string, fn func(key, sealed []byte) error) error {
 	if tx.bolt == nil {
 		return fmt.Errorf("store: bucket %s: transaction: %w", bucket, ErrClosed)
@@ -261,26 +275,35 @@ func (tx *Tx) each(bucket string, fn func(key, sealed []byte) error) error {
 	if b == nil {
 		return nil
 	}
-	c := b.Cursor()
-	for k, v, err := move(c.First); k != nil || err != nil; k, v, err = move(c.Next) {
+	c := copier{cursor: b.Cursor()}
+	for err := c.move(c.cursor.First); c.key != nil || err != nil; err = c.move(c.cursor.Next) {
 		if err != nil {
 			return fmt.Errorf("bucket %s: %w", bucket, err)
 		}
-		if err := fn(k, v); err != nil {
+		if err := fn(c.key, c.value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// move moves a cursor, and copies what it finds out of the mapped file.
-func move(to func() (k, v []byte)) (k, v []byte, err error) {
-	err = guard(func() error {
-		k, v = to()
-		k, v = bytes.Clone(k), bytes.Clone(v)
+// copier moves a cursor, and copies what it finds out of the mapped file.
+type copier struct {
+	cursor     *bbolt.Cursor
+	buf        []byte
+	key, value []byte
+}
+
+func (c *copier) move(to func() (k, v []byte)) error {
+	return guard(func() error {
+		k, v := to()
+		if c.key, c.value = nil, nil; k == nil {
+			return nil
+		}
+		c.buf = append(append(c.buf[:0], k...), v...)
+		c.key, c.value = c.buf[:len(k):len(k)], c.buf[len(k):]
 		return nil
 	})
-	return k, v, err
 }
 
 // record reads and opens a record.

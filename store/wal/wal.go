@@ -76,6 +76,7 @@ type Log struct {
 	mu         sync.Mutex
 	head, tail uint64 // frames tail to head are needed; head+1 == tail in an empty log
 	prev       [32]byte
+	left       uint64 // up to here a failed append may have left frames behind the head
 	faults     []error
 	stats      Stats
 }
@@ -92,30 +93,60 @@ type Stats struct {
 // next place is still needed. After any error the frame counts as not written: the next
 // Append takes its place.
 func (l *Log) Append(payload, secret []byte, wipe ...uint64) (uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	number := l.head + 1
-	if number-l.tail >= l.n {
-		return 0, fmt.Errorf("wal: append %d: all %d frames are needed: %w", number, l.n, store.ErrFull)
-	}
-	frame, err := l.seal.seal(number, body{l.prev, l.tail, payload}, secret)
-	if err == nil {
-		err = l.write(number, frame, wipe)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("wal: append %d: %w", number, err)
-	}
-	l.head, l.prev = number, hash(frame)
-	l.stats.Appends++
-	return number, nil
+	return l.AppendAll([]Frame{{Payload: payload, Secret: secret}}, wipe...)
 }
 
-func (l *Log) write(number uint64, frame []byte, wipe []uint64) error {
+// AppendAll is Append of several frames with one flush. It returns the number of the
+// first.
+func (l *Log) AppendAll(frames []Frame, wipe ...uint64) (first uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first = l.head + 1
+	if first+uint64(len(frames))-1-l.tail >= l.n {
+		return 0, fmt.Errorf("wal: append %d: %d of %d frames are needed: %w", first, first-l.tail, l.n, store.ErrFull)
+	}
+	if err = l.scrap(); err == nil {
+		err = l.append(first, frames, wipe)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("wal: append %d: %w", first, err)
+	}
+	l.stats.Appends += uint64(len(frames))
+	return first, nil
+}
+
+// scrap takes frames away that an append which failed may have left behind the head.
+func (l *Log) scrap() error {
+	for number := l.head + 1; number <= l.left; number++ {
+		if err := l.put(l.place(number), make([]byte, frameSize)); err != nil {
+			return err
+		}
+	}
+	if l.left > l.head {
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	l.left = 0
+	return nil
+}
+
+func (l *Log) append(number uint64, frames []Frame, wipe []uint64) error {
 	if err := l.fail(BeforeWrite); err != nil {
 		return err
 	}
-	if err := l.put(l.place(number), frame); err != nil {
-		return err
+	prev := l.prev
+	l.left = max(l.left, number+uint64(len(frames))-1)
+	for _, f := range frames {
+		sealed, err := l.seal.seal(number, body{prev, l.tail, f.Payload}, f.Secret)
+		if err != nil {
+			return err
+		}
+		if err := l.put(l.place(number), sealed); err != nil {
+			return err
+		}
+		prev = hash(sealed)
+		number++
 	}
 	if err := l.zero(wipe); err != nil {
 		return err
@@ -126,7 +157,11 @@ func (l *Log) write(number uint64, frame []byte, wipe []uint64) error {
 	if err := l.flush(); err != nil {
 		return err
 	}
-	return l.fail(AfterFlush)
+	if err := l.fail(AfterFlush); err != nil {
+		return err
+	}
+	l.head, l.prev, l.left = number-1, prev, 0
+	return nil
 }
 
 func (l *Log) put(at int64, b []byte) error {

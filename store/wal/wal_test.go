@@ -281,6 +281,36 @@ func TestAFailureAtEachStep(t *testing.T) {
 	}
 }
 
+// Several frames in one append, of which the caller was told that they failed: what takes
+// their place is fewer, and nothing of them comes back.
+func TestFramesOfAFailedAppendDoNotComeBack(t *testing.T) {
+	cfg := testConfig(t)
+	armed := false
+	cfg.Fail = func(s Step) error {
+		if armed && s == AfterFlush {
+			armed = false
+			return errors.New("disk")
+		}
+		return nil
+	}
+	l := mustOpen(t, cfg)
+	mustAppend(t, l, "one", "")
+	armed = true
+	if _, err := l.AppendAll([]Frame{{Payload: []byte("a")}, {Payload: []byte("b")}, {Payload: []byte("c")}}); err == nil {
+		t.Fatal("no error")
+	}
+	mustAppend(t, l, "two", "")
+	l = reopen(t, l, cfg)
+	wantContent(t, l, "1 one", "2 two")
+	if faults := l.Faults(); len(faults) > 0 {
+		t.Errorf("faults %v", faults)
+	}
+	if n, err := l.AppendAll([]Frame{{Payload: []byte("x")}, {Payload: []byte("y"), Secret: []byte(canary)}}); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	wantContent(t, reopen(t, l, cfg), "1 one", "2 two", "3 x", "4 y "+canary)
+}
+
 func TestAFileThatIsNoLogIsRefusedAndLeftAlone(t *testing.T) {
 	for _, row := range []struct {
 		name    string
