@@ -49,6 +49,8 @@ func TestConfigurationErrors(t *testing.T) {
 		{"unknown language", "# lang: zh-CN  ", "lang: de", `terminal.lang: "de": one of zh-CN, en`},
 		{"no such file", "ca.pem", "nowhere.pem", "host.ca: stat"},
 		{"unknown driver", "ccid:///", "usb:///", `no driver for scheme "usb"`},
+		{"unknown display", "# display: pole:///", "display: lcd:///", `devices.display: "lcd:///`},
+		{"lamps without lights", "# lamps: gpio:///dev/gpiochip0?lights=17,27,22,23", "lamps: gpio:///dev/gpiochip0?lights=17,27", `lights="17,27": the offsets of four lines`},
 		{"unknown parameter of a device", "baud=115200", "bauds=115200", `"bauds"`},
 		{"bad time", "# answer_timeout: 60s  ", "answer_timeout: 60", `host.answer_timeout: "60": a time from 500ms to 5m0s`},
 		{"number out of range", "# pad_slot: 0  ", "pad_slot: 10", `keys.pad_slot: "10": a whole number from 0 to 9`},

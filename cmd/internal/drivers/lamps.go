@@ -124,8 +124,26 @@ func (s *Set) openLamps(c lampsConfig) (o Opened[*Lamps], err error) {
 		}
 		config.Beeper, what = gpio.Buzzer{Pin: p, ActiveLow: c.low}, "four lights, buzzer"
 	}
-	if l.panel, err = indicator.New(config); err != nil {
+	if err := l.play(config); err != nil {
 		return o, errors.Join(err, l.giveBack())
+	}
+	probe := func(context.Context) error { return l.there() }
+	return Opened[*Lamps]{Device: l, Detail: what + " on " + c.chip, Probe: probe}, nil
+}
+
+// NewLamps plays on pins that are the caller's, until Close.
+func NewLamps(config indicator.Config) (*Lamps, error) {
+	l := &Lamps{ended: make(chan struct{})}
+	if err := l.play(config); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// play starts the panel.
+func (l *Lamps) play(config indicator.Config) (err error) {
+	if l.panel, err = indicator.New(config); err != nil {
+		return err
 	}
 	ctx, stop := context.WithCancel(context.Background()) // until Close
 	l.stop = stop
@@ -133,8 +151,7 @@ func (s *Set) openLamps(c lampsConfig) (o Opened[*Lamps], err error) {
 		defer close(l.ended)
 		l.err = l.panel.Run(ctx)
 	}()
-	probe := func(context.Context) error { return l.there() }
-	return Opened[*Lamps]{Device: l, Detail: what + " on " + c.chip, Probe: probe}, nil
+	return nil
 }
 
 // dark takes a line and puts out the level that means off.
