@@ -79,36 +79,96 @@ const (
 	Debit   Side = 1 // the merchant gets money
 )
 
+// Mark is a part of the name that a receipt gives a payment; marks are added up.
+type Mark uint8
+
+const (
+	MarkRRN      Mark = 1 << iota // field 37, 12 characters
+	MarkAuthCode                  // field 38, 6 characters
+	MarkDate                      // MMDD
+)
+
+// Bound is how the amount of a payment depends on its original's.
+type Bound uint8
+
+const (
+	AnyAmount    Bound = iota
+	NoAmount           // it has none
+	WholeAmount        // the same
+	UpToOriginal       // the same or less, all of its kind together
+	UpToHold           // up to Policy.CompletionPercent of it: a completion may be more than was held
+	WithTip            // more, by Policy.TipPercent at most
+)
+
 // Rules is what holds for a kind of payment: a row of the table below.
 type Rules struct {
 	Name       string // key in the words table, and the row of the message set
+	Type       byte   // tag 9C, the first two digits of field 3
 	Unanswered Recovery
 	// Forward: it is approved at the till and goes up later, in order (store and forward).
 	Forward  bool
 	Original Reference
 	// Of lists the kinds that its original may have; empty where it has none.
-	Of   []Kind
-	Card CardUse
-	Side Side
+	Of []Kind
+	// Wants is what must be known of an original that may be of any day; of a payment
+	// without one, what was said on the telephone.
+	Wants Mark
+	Bound Bound
+	// Undoes: its original counts for nothing afterwards.
+	Undoes bool
+	// Offline is the kind that it becomes where card and terminal approve it without the
+	// host; zero for never.
+	Offline Kind
+	Card    CardUse
+	Side    Side
 	// Adjusts: it replaces the amount of its original; the totals count the difference.
 	Adjusts bool
 	Role    Role
 }
 
 var kinds = map[Kind]Rules{
-	Sale:             {Name: "sale", Unanswered: Reverse, Card: FullEMV, Side: Debit, Role: Cashier},
-	Void:             {Name: "void", Unanswered: Reverse, Original: InBatch, Of: []Kind{Sale}, Card: NoCard, Side: Credit, Role: Supervisor},
-	Refund:           {Name: "refund", Unanswered: Repeat, Original: Typed, Of: []Kind{Sale, Completion, CompletionAdvice}, Card: ReadCard, Side: Credit, Role: Supervisor},
-	Preauth:          {Name: "preauth", Unanswered: Reverse, Card: FullEMV, Role: Cashier},
-	PreauthVoid:      {Name: "preauth_void", Unanswered: Reverse, Original: Typed, Of: []Kind{Preauth}, Card: ReadCard, Role: Supervisor},
-	Completion:       {Name: "preauth_comp", Unanswered: Reverse, Original: Typed, Of: []Kind{Preauth}, Card: ReadCard, Side: Debit, Role: Cashier},
-	CompletionAdvice: {Name: "preauth_adv", Unanswered: Repeat, Forward: true, Original: Typed, Of: []Kind{Preauth}, Card: ReadCard, Side: Debit, Role: Cashier},
-	CompletionVoid:   {Name: "preauth_comp_void", Unanswered: Reverse, Original: InBatch, Of: []Kind{Completion}, Card: NoCard, Side: Credit, Role: Supervisor},
-	Balance:          {Name: "balance", Unanswered: Forget, Card: FullEMV, Role: Cashier},
-	OfflineSale:      {Name: "offline_sale", Unanswered: Repeat, Forward: true, Card: ReadCard, Side: Debit, Role: Supervisor},
-	OfflineAdjust:    {Name: "offline_adjust", Unanswered: Repeat, Forward: true, Original: InBatch, Of: []Kind{OfflineSale}, Card: NoCard, Side: Debit, Adjusts: true, Role: Supervisor},
-	TipAdjust:        {Name: "tip_adjust", Unanswered: Repeat, Forward: true, Original: InBatch, Of: []Kind{Sale, OfflineSale}, Card: NoCard, Side: Debit, Adjusts: true, Role: Cashier},
-	OfflineChip:      {Name: "ec_offline_upload", Unanswered: Repeat, Forward: true, Card: FullEMV, Side: Debit, Role: Cashier},
+	Sale:    {Name: "sale", Unanswered: Reverse, Offline: OfflineChip, Card: FullEMV, Side: Debit, Role: Cashier},
+	Preauth: {Name: "preauth", Type: 0x03, Unanswered: Reverse, Card: FullEMV, Role: Cashier},
+	Balance: {Name: "balance", Type: 0x31, Unanswered: Forget, Bound: NoAmount, Card: FullEMV, Role: Cashier},
+
+	Void: {
+		Name: "void", Type: 0x20, Unanswered: Reverse, Original: InBatch, Of: []Kind{Sale},
+		Bound: WholeAmount, Undoes: true, Card: NoCard, Side: Credit, Role: Supervisor,
+	},
+	Refund: {
+		Name: "refund", Type: 0x20, Unanswered: Repeat, Original: Typed, Of: []Kind{Sale, Completion, CompletionAdvice, OfflineSale, OfflineChip},
+		Wants: MarkRRN | MarkDate, Bound: UpToOriginal, Card: ReadCard, Side: Credit, Role: Supervisor,
+	},
+	PreauthVoid: {
+		Name: "preauth_void", Type: 0x20, Unanswered: Reverse, Original: Typed, Of: []Kind{Preauth},
+		Wants: MarkAuthCode | MarkDate, Bound: WholeAmount, Undoes: true, Card: ReadCard, Role: Supervisor,
+	},
+	Completion: {
+		Name: "preauth_comp", Unanswered: Reverse, Original: Typed, Of: []Kind{Preauth},
+		Wants: MarkAuthCode | MarkDate, Bound: UpToHold, Card: ReadCard, Side: Debit, Role: Cashier,
+	},
+	CompletionAdvice: {
+		Name: "preauth_adv", Unanswered: Repeat, Forward: true, Original: Typed, Of: []Kind{Preauth},
+		Wants: MarkAuthCode | MarkDate, Bound: UpToHold, Card: ReadCard, Side: Debit, Role: Cashier,
+	},
+	CompletionVoid: {
+		Name: "preauth_comp_void", Type: 0x20, Unanswered: Reverse, Original: InBatch, Of: []Kind{Completion},
+		Bound: WholeAmount, Undoes: true, Card: NoCard, Side: Credit, Role: Supervisor,
+	},
+
+	OfflineSale: {
+		Name: "offline_sale", Unanswered: Repeat, Forward: true,
+		Wants: MarkAuthCode, Card: ReadCard, Side: Debit, Role: Supervisor,
+	},
+	OfflineAdjust: {
+		Name: "offline_adjust", Unanswered: Repeat, Forward: true, Original: InBatch, Of: []Kind{OfflineSale},
+		Card: NoCard, Side: Debit, Adjusts: true, Role: Supervisor,
+	},
+	TipAdjust: {
+		Name: "tip_adjust", Unanswered: Repeat, Forward: true, Original: InBatch, Of: []Kind{Sale, OfflineSale},
+		Bound: WithTip, Card: NoCard, Side: Debit, Adjusts: true, Role: Cashier,
+	},
+	OfflineChip: {Name: "ec_offline_upload", Unanswered: Repeat, Forward: true, Card: FullEMV, Side: Debit, Role: Cashier},
 }
 
 // Kinds lists every kind, in the order of their numbers.
@@ -128,6 +188,11 @@ func (k Kind) Valid() bool {
 
 // Rules returns what holds for the kind; the zero Rules for a number that is none.
 func (k Kind) Rules() Rules { return kinds[k] }
+
+// CanBecome tells whether a payment that began as k may be stored as to: only a sale
+// changes, as it moves from [Requested] to [Stored], where the host was not reached and
+// the card approved.
+func (k Kind) CanBecome(to Kind) bool { return k == to || to != 0 && kinds[k].Offline == to }
 
 // String returns the key of the kind in the words table, "sale".
 func (k Kind) String() string {

@@ -205,6 +205,14 @@ func (b *bank) Reverse(_ context.Context, rec *payment.Record) (payment.Answer, 
 	return payment.Answer{Code: "00"}, nil
 }
 
+func (b *bank) Forward(_ context.Context, rec *payment.Record) (payment.Answer, error) {
+	return b.Authorize(context.Background(), payment.AuthRequest{Record: rec})
+}
+
+func (b *bank) Notify(context.Context, *payment.Record) (payment.Answer, error) {
+	return payment.Answer{Code: "00"}, nil
+}
+
 // cardMode says what the card does after the host's approval.
 type cardMode string
 
@@ -253,6 +261,11 @@ func (s session) Run(ctx context.Context, tx kernel.Transaction, card kernel.Car
 		res.Outcome = emv.Approved
 	}
 	return res, nil
+}
+
+func (s session) Identify(context.Context, kernel.Transaction, kernel.Card, kernel.Cardholder) (kernel.Identity, kernel.Result, error) {
+	pan, err := emv.ParsePAN("6277000000000017")
+	return kernel.Identity{PAN: pan, Expiry: [3]byte{0x30, 0x12, 0x31}, PANSequence: 1}, kernel.Result{Outcome: emv.Approved}, err
 }
 
 type slot struct{ card cardMode }

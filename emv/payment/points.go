@@ -18,7 +18,18 @@ const (
 	AfterReversal    Point = "after-reversal"     // the host reversed, the disk does not know
 )
 
-// Points lists every point, in the order of a payment that goes wrong late. The point
+// Points of payments that go up later, and of notices.
+const (
+	AfterStored  Point = "after-stored"  // the payment waits on disk, nothing was sent of it
+	AfterForward Point = "after-forward" // the host has it, the disk does not know
+	AfterNotice  Point = "after-notice"  // the host knows of the scripts, the disk does not know that
+)
+
+// ForwardPoints lists the points of payments that go up later and of notices: a sale of
+// the everyday kind does not come by.
+func ForwardPoints() []Point { return []Point{AfterStored, AfterForward, AfterNotice} }
+
+// Points lists every point of a sale, in the order of a payment that goes wrong late. The point
 // after the send is not here: there the host end of the crash test does the killing.
 func Points() []Point {
 	return []Point{

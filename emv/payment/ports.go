@@ -51,7 +51,21 @@ var (
 	ErrIllegalMove = errors.New("illegal move")
 	// ErrNoRecord says that the journal has no such payment.
 	ErrNoRecord = errors.New("no such payment")
+	// ErrFull says that the journal holds as many payments as it may: the batch is to be
+	// settled first. Next or Begin of a Journal return it.
+	ErrFull = errors.New("the journal is full")
+	// ErrNoSpace says that the disk takes nothing more: no new payment, while those on disk
+	// stay whole.
+	ErrNoSpace = errors.New("the disk is full")
+	// ErrChip says that a card was put in whose chip does not answer.
+	ErrChip = errors.New("the chip does not answer")
 )
+
+// Archive finds payments of closed batches, for refunds and the like. Get returns
+// ErrNoRecord for one that it does not have. Its records hold no card number, but Masked.
+type Archive interface {
+	Get(ctx context.Context, id ID) (*Record, error)
+}
 
 // Authorizer is the host, over its link.
 type Authorizer interface {
@@ -86,7 +100,8 @@ type Stripe interface {
 
 // Slot is the reader's contact slot.
 type Slot interface {
-	// Insert waits for a card and powers it up. ctx bounds the wait.
+	// Insert waits for a card and powers it up. ctx bounds the wait. A card whose chip does
+	// not answer is ErrChip.
 	Insert(ctx context.Context) (Card, error)
 	// Eject powers the card down and waits, for a bounded time, until it is taken.
 	Eject(ctx context.Context) error
@@ -124,6 +139,8 @@ type Message string
 
 const (
 	InsertCard    Message = "ui.insert"
+	SwipeCard     Message = "ui.swipe"
+	ChipFailed    Message = "ui.fallback" // swipe instead
 	RemoveCard    Message = "ui.remove"
 	EnterPIN      Message = "ui.pin"
 	Processing    Message = "ui.processing"

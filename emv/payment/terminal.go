@@ -15,9 +15,12 @@ import (
 // Kernel runs one card session; *kernel.Kernel is one.
 type Kernel interface {
 	Run(ctx context.Context, tx kernel.Transaction, card kernel.Card, holder kernel.Cardholder, issuer kernel.Issuer) (kernel.Result, error)
+	// Identify reads who the card is, and nothing more.
+	Identify(ctx context.Context, tx kernel.Transaction, card kernel.Card, holder kernel.Cardholder) (kernel.Identity, kernel.Result, error)
 }
 
-// Config is what a Terminal is made of. All fields are required but At and SerialNumber.
+// Config is what a Terminal is made of. All fields are required but Archive, Policy,
+// InsertTime and At.
 type Config struct {
 	Terminal string // field 41, 8 characters
 	Merchant string // field 42, 15 characters
@@ -31,6 +34,8 @@ type Config struct {
 	Display Display
 	Chooser Chooser
 	Receipt Receipt
+	Archive Archive // nil for none
+	Policy  Policy
 
 	// Now is the business clock, read once a payment. Rand feeds the unpredictable
 	// number; a failing source stops the payment.
@@ -76,8 +81,9 @@ func (c *Config) check() error {
 // its methods.
 type Terminal struct {
 	Config
-	lastUN [4]byte
-	tries  map[ID]int // of the debts of this run
+	lastUN  [4]byte
+	tries   map[ID]int // of the debts and stored payments of this run
+	notices map[ID]int // tries of the script notices of this run
 }
 
 // New checks the configuration; it touches neither disk nor device.
@@ -91,75 +97,135 @@ func New(cfg Config) (*Terminal, error) {
 	if cfg.At == nil {
 		cfg.At = func(Point) {}
 	}
-	return &Terminal{Config: cfg, tries: make(map[ID]int)}, nil
+	return &Terminal{Config: cfg, tries: make(map[ID]int), notices: make(map[ID]int)}, nil
 }
 
-// Order is what the merchant wants.
-type Order struct {
-	Kind     Kind
-	Amount   emv.Amount
-	Operator string // two digits
-}
-
-func (o Order) check() error {
-	switch {
-	case o.Kind != Sale:
-		return fmt.Errorf("payment: order: %v is not a kind of payment", o.Kind)
-	case o.Amount.Minor <= 0 || o.Amount.Minor > emv.MaxMinor:
-		return fmt.Errorf("payment: order: amount %d minor units: 1 to %d wanted", o.Amount.Minor, emv.MaxMinor)
-	}
-	return nil
-}
-
-// Result is how a payment ended. Record is nil where the host was not asked: nothing
-// is in the journal then.
+// Result is how a payment ended. Record is nil where nothing is in the journal of it.
 type Result struct {
+	// Outcome is Approved where the record is Completed or Stored on disk, and in no other
+	// case.
 	Outcome emv.Outcome
 	Record  *Record
-	Code    string // field 39 of the host, or a code T1 to T9 of the terminal
+	Code    string // field 39 of the host, or a code T1 to TS of the terminal
 	Why     string
+	// Balance is what a balance inquiry came to, minor units; nil for none. It is on no disk.
+	Balance *int64
 }
 
-// Pay takes one payment from the order to the receipt. A decline is a Result. An
-// error is the world failing; whatever money it may have moved is then owed a
-// reversal on disk, and Result.Record says so.
+// Pay takes one payment of any kind from the order to the receipt. A decline is a Result,
+// and so is an order that the terminal does not carry out. An error is the world failing;
+// whatever money it may have moved is then owed a reversal on disk, and Result.Record
+// says so.
 func (t *Terminal) Pay(ctx context.Context, order Order) (Result, error) {
 	if err := order.check(); err != nil {
 		return Result{}, err
 	}
-	if owed, err := t.SettleDebts(ctx); err != nil || owed > 0 {
-		return t.refuseForDebt(ctx, owed, err)
-	}
-	tx, err := t.transaction(ctx, order)
+	a, err := t.prepare(ctx, order)
 	if err != nil {
-		return Result{}, err
+		return t.refused(ctx, err)
 	}
-	a := &attempt{t: t, order: order, time: tx.Time}
-	res, err := t.session(ctx, a, tx)
+	res, err := a.run(ctx)
+	if a.rec == nil && err != nil {
+		declined, cause := refusedResult(err)
+		if cause == nil {
+			res, err = declined, nil
+		}
+	}
+	if a.rec == nil && res.Outcome == 0 {
+		a.eject(ctx)
+		return res, err // nobody was asked for anything
+	}
 	t.finish(ctx, a, &res)
 	return res, err
 }
 
-func (t *Terminal) refuseForDebt(ctx context.Context, owed int, err error) (Result, error) {
+// prepare finds out whether the order can be carried out, before anything is asked of
+// card or host.
+func (t *Terminal) prepare(ctx context.Context, order Order) (*attempt, error) {
+	a := &attempt{t: t, order: order, rules: order.Kind.Rules(), time: t.Now()}
+	if err := t.permits(order, a.rules); err != nil {
+		return nil, err
+	}
+	if err := a.clearWay(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if a.of, err = t.original(ctx, &a.order, a.rules); err != nil {
+		return nil, err
+	}
+	if _, err := t.Journal.Next(ctx); err != nil {
+		return nil, fmt.Errorf("payment: next voucher number: %w", err)
+	}
+	return a, nil
+}
+
+// clearWay does what comes before a request, and finds out whether this payment may be
+// taken without one. Where reversals are owed and the host cannot be reached, a payment
+// that the card may approve is tried without the host; every other waits.
+func (a *attempt) clearWay(ctx context.Context) error {
+	limit, err := a.t.offlineLimit(ctx, a.order, a.rules)
+	if err != nil {
+		return err
+	}
+	a.offline = limit == nil && a.rules.Offline != 0
+	if a.rules.Forward {
+		return limit
+	}
+	if _, err := a.t.NotifyScripts(ctx); err != nil {
+		return err
+	}
+	owed, err := a.t.SettleDebts(ctx)
+	if err != nil {
+		return err
+	}
+	a.hostless = owed > 0
+	if a.hostless && !a.offline {
+		return refuse(CodeOwed, "%d reversals are still owed to the host", owed)
+	}
+	return nil
+}
+
+// refused ends an order that is not carried out.
+func (t *Terminal) refused(ctx context.Context, err error) (Result, error) {
+	res, err := refusedResult(err)
 	if err != nil {
 		return Result{}, err
 	}
-	t.Display.Show(ctx, OwedFirst)
-	why := fmt.Sprintf("%d reversals are still owed to the host", owed)
-	return Result{Outcome: emv.Declined, Code: CodeOwed, Why: why}, nil
+	if res.Code == CodeOwed {
+		t.Display.Show(ctx, OwedFirst)
+		return res, nil
+	}
+	t.tell(ctx, &res)
+	return res, nil
 }
 
-// transaction draws what the kernel takes as values: time, sequence, randomness.
-func (t *Terminal) transaction(ctx context.Context, order Order) (kernel.Transaction, error) {
-	id, err := t.Journal.Next(ctx)
+// refusedResult turns an error into a decline where it is one.
+func refusedResult(err error) (Result, error) {
+	var r refusal
+	switch {
+	case errors.As(err, &r):
+		return Result{Outcome: emv.Declined, Code: r.code, Why: r.why}, nil
+	case errors.Is(err, ErrFull):
+		return Result{Outcome: emv.Declined, Code: CodeFull, Why: "the journal is full: settle the batch first"}, nil
+	case errors.Is(err, ErrNoSpace):
+		return Result{Outcome: emv.Declined, Code: CodeNoSpace, Why: "the disk is full: no new payments"}, nil
+	}
+	return Result{}, err
+}
+
+// transaction draws what the kernel takes as values: sequence and randomness.
+func (a *attempt) transaction(ctx context.Context) (kernel.Transaction, error) {
+	id, err := a.t.Journal.Next(ctx)
 	if err != nil {
 		return kernel.Transaction{}, fmt.Errorf("payment: next voucher number: %w", err)
 	}
-	tx := kernel.Transaction{Amount: order.Amount, Time: t.Now(), Sequence: id.STAN}
-	if err := t.drawUN(&tx); err != nil {
+	tx := kernel.Transaction{
+		Amount: a.order.Amount, Type: a.rules.Type, Time: a.time, Sequence: id.STAN, NoOffline: !a.offline,
+	}
+	if err := a.t.drawUN(&tx); err != nil {
 		return kernel.Transaction{}, err
 	}
-	tx.Draw, err = draw(t.Rand)
+	tx.Draw, err = draw(a.t.Rand)
 	return tx, err
 }
 
@@ -193,49 +259,28 @@ func draw(r io.Reader) (uint8, error) {
 	return 0, errors.New("payment: random selection: the random source gives no usable byte")
 }
 
-// session has the card inserted, runs the kernel, and settles what it means for the
-// money. It leaves the journal in a state that is true whatever happens next.
-func (t *Terminal) session(ctx context.Context, a *attempt, tx kernel.Transaction) (Result, error) {
-	t.Display.Show(ctx, InsertCard, a.order.Amount.String())
-	waiting, stop := context.WithTimeout(ctx, t.InsertTime)
-	card, err := t.Slot.Insert(waiting)
-	stop()
-	if err != nil {
-		return t.noCard(ctx, err)
-	}
-	t.Display.Show(ctx, Processing)
-	kres, kerr := t.Kernel.Run(ctx, tx, &watchedCard{Card: card, a: a}, holder{t, a}, a)
-	return a.conclude(context.WithoutCancel(ctx), kres, kerr)
-}
-
-func (t *Terminal) noCard(ctx context.Context, err error) (Result, error) {
-	t.Display.Show(ctx, Cancelled)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return Result{Outcome: emv.Cancelled, Why: "no card was inserted in time"}, nil
-	}
-	return Result{Outcome: emv.Cancelled, Why: "no card"}, fmt.Errorf("payment: wait for a card: %w", err)
-}
-
 // finish tells the people: display, card back, receipt; and tries a fresh debt once.
 // Nothing here changes what became of the money.
 func (t *Terminal) finish(ctx context.Context, a *attempt, res *Result) {
 	ctx = context.WithoutCancel(ctx)
 	t.tell(ctx, res)
-	if err := t.Slot.Eject(ctx); err != nil {
-		t.Log.Warn("card was not taken", "error", err)
-	}
-	if a.rec == nil {
-		return
-	}
-	if a.rec.State == ReversalOwed {
+	a.eject(ctx)
+	switch {
+	case a.rec == nil:
+	case a.rec.State == ReversalOwed:
 		t.Log.Warn("reversal owed", "payment", a.rec.ID, "reason", a.rec.Reversal.Reason)
 		if _, err := t.SettleDebts(ctx); err != nil {
 			t.Log.Error("reversal", "payment", a.rec.ID, "error", err)
 		}
-		return
+	case a.rules.slip():
+		t.print(ctx, a.rec, res)
+	default:
+		t.Journal.Printed(a.rec.ID)
 	}
-	t.print(ctx, a.rec, res)
 }
+
+// slip tells whether a kind has a receipt: where no money moves, the screen is enough.
+func (r Rules) slip() bool { return r.Unanswered != Forget }
 
 func (t *Terminal) tell(ctx context.Context, res *Result) {
 	switch res.Outcome {
@@ -252,8 +297,9 @@ func (t *Terminal) tell(ctx context.Context, res *Result) {
 // printer that fails changes the code that the till shows, not the payment: its receipt
 // is printed later, or at boot.
 func (t *Terminal) print(ctx context.Context, rec *Record, res *Result) {
+	taken := rec.State == Completed || rec.State == Stored
 	copies := []Copy{MerchantCopy, CardholderCopy}
-	if rec.State != Completed {
+	if !taken {
 		copies = copies[1:]
 	}
 	t.At(BeforeReceipt)
@@ -265,11 +311,11 @@ func (t *Terminal) print(ctx context.Context, rec *Record, res *Result) {
 	switch {
 	case failed != nil:
 		t.Log.Warn("receipt was not printed", "payment", rec.ID, "error", failed)
-		if rec.State == Completed {
+		if taken {
 			res.Code = CodeNotPrinted
 			t.Display.Show(ctx, PrinterFailed)
 		}
-	case rec.State == Completed:
+	case taken:
 		rec.Printed = true
 		t.Journal.Printed(rec.ID)
 	}
