@@ -144,6 +144,17 @@ func TestNothingIsSettledWhileAnythingIsOwed(t *testing.T) {
 	}
 }
 
+func TestNothingIsSettledWhileAScriptResultIsUnsent(t *testing.T) {
+	w := newWorld(t)
+	rec := record(1, payment.Sale, payment.Completed, 100, 0)
+	rec.Script = &payment.Notice{}
+	w.book.records = []*payment.Record{rec}
+	w.lost = func(int) fate { return unheard }
+	if _, err := w.settler().Settle(ctx, "01"); !errors.Is(err, ErrOwed) || w.book.writes != 0 {
+		t.Errorf("%v, %d writes", err, w.book.writes)
+	}
+}
+
 func TestARefusedPaymentIsOnTheSlipAndInTheArchive(t *testing.T) {
 	w := newWorld(t)
 	w.book.records = []*payment.Record{record(1, payment.OfflineSale, payment.Refused, 100, 0)}
