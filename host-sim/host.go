@@ -146,12 +146,16 @@ func (h *Host) openStores() error {
 	return err
 }
 
-func (h *Host) openListener() (err error) {
+func (h *Host) openDesk() (err error) {
 	h.desk, err = acquirer.NewDesk(acquirer.DeskConfig{
 		DB: h.db, Module: h.hsm, Issuer: issuer.Issuer{Module: h.hsm}, Now: h.cfg.Now, Rand: h.cfg.Rand, Log: h.cfg.Log,
 		Node: h.cfg.Node, AcquirerID: h.cfg.AcquirerID, Names: h.cfg.Names,
 	})
-	if err != nil {
+	return err
+}
+
+func (h *Host) openListener() (err error) {
+	if err := h.openDesk(); err != nil {
 		return err
 	}
 	secure, err := h.tls()

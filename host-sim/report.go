@@ -25,7 +25,8 @@ type Balance struct {
 	Status    issuer.Status
 	Opening   int64
 	Ledger    int64 // balance of the books
-	Available int64 // balance and credit line
+	Held      int64 // by pre-authorisations
+	Available int64 // balance and credit line, less what is held
 	Currency  emv.Currency
 	PINTries  int // wrong PINs left
 }
@@ -67,7 +68,7 @@ func (h *Host) Balances(ctx context.Context) (out []Balance, err error) {
 			if err != nil {
 				return err
 			}
-			out = append(out, Balance{c.Masked, c.PSN, c.Status, a.Opening, a.Balance, a.Available(), a.Currency, c.Tries})
+			out = append(out, Balance{c.Masked, c.PSN, c.Status, a.Opening, a.Balance, a.Held, a.Available(), a.Currency, c.Tries})
 		}
 		return nil
 	})

@@ -90,20 +90,8 @@ func ParseSeed(name string, text []byte) (Seed, error) {
 // Apply adds what the host does not have yet, and returns the enrolments of the
 // terminals that are new. What exists stays as it is.
 func (h *Host) Apply(ctx context.Context, s Seed) ([]Enrolment, error) {
-	for i, m := range s.Merchants {
-		if err := h.AddMerchant(ctx, m.MID, m.Name); err != nil && !errors.Is(err, estate.ErrExists) {
-			return nil, fmt.Errorf("hostsim: seed: merchant %d: %w", i+1, err)
-		}
-	}
-	for i, k := range s.IssuerKeys {
-		if err := h.applyIssuerKey(ctx, k); err != nil && !errors.Is(err, issuer.ErrExists) {
-			return nil, fmt.Errorf("hostsim: seed: issuer key %d: %w", i+1, err)
-		}
-	}
-	for i, c := range s.Cards {
-		if err := h.applyCard(ctx, c); err != nil && !errors.Is(err, issuer.ErrExists) {
-			return nil, fmt.Errorf("hostsim: seed: card %d: %w", i+1, err)
-		}
+	if err := h.applyBooks(ctx, s); err != nil {
+		return nil, err
 	}
 	var fresh []Enrolment
 	for i, t := range s.Terminals {
@@ -117,6 +105,26 @@ func (h *Host) Apply(ctx context.Context, s Seed) ([]Enrolment, error) {
 		fresh = append(fresh, e)
 	}
 	return fresh, nil
+}
+
+// applyBooks adds everything of a seed but its terminals.
+func (h *Host) applyBooks(ctx context.Context, s Seed) error {
+	for i, m := range s.Merchants {
+		if err := h.AddMerchant(ctx, m.MID, m.Name); err != nil && !errors.Is(err, estate.ErrExists) {
+			return fmt.Errorf("hostsim: seed: merchant %d: %w", i+1, err)
+		}
+	}
+	for i, k := range s.IssuerKeys {
+		if err := h.applyIssuerKey(ctx, k); err != nil && !errors.Is(err, issuer.ErrExists) {
+			return fmt.Errorf("hostsim: seed: issuer key %d: %w", i+1, err)
+		}
+	}
+	for i, c := range s.Cards {
+		if err := h.applyCard(ctx, c); err != nil && !errors.Is(err, issuer.ErrExists) {
+			return fmt.Errorf("hostsim: seed: card %d: %w", i+1, err)
+		}
+	}
+	return nil
 }
 
 func (h *Host) applyIssuerKey(ctx context.Context, k SeedIssuerKey) error {

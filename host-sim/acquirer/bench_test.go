@@ -62,7 +62,7 @@ func newBench(t testing.TB) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tmk := bytes.Repeat([]byte{0x31, 0x52}, 8)
+	tmk := append(bytes.Repeat([]byte{0x31}, 8), bytes.Repeat([]byte{0x52}, 8)...)
 	b.register(tmk)
 	b.term = &hosttest.Terminal{TID: testTID, MID: testMID, TMK: tmk}
 	b.signOn(iso8583.SignOnDouble)

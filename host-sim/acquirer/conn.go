@@ -201,3 +201,19 @@ func spoilMAC(frame []byte) []byte {
 	}
 	return out
 }
+
+// Spoil does to an answer what the faults say that change it: nil is left by Drop and
+// Disconnect.
+func Spoil(frame []byte, faults []fault.Fault) []byte {
+	for _, f := range faults {
+		switch f.Action {
+		case fault.Drop, fault.Disconnect:
+			return nil
+		case fault.Garble:
+			frame = garble(frame)
+		case fault.WrongMAC:
+			frame = spoilMAC(frame)
+		}
+	}
+	return frame
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"posd/emv"
+	"posd/emv/binding"
 	"posd/emv/keyblock"
 	"posd/host-sim/db"
 	"posd/host-sim/estate"
@@ -22,19 +23,25 @@ import (
 const (
 	codeApproved    = "00"
 	codeMerchant    = "03" // merchant not active
+	codeDoNotHonour = "05" // the certificate of a chip payment was used before
+	codeInvalid     = "12" // the original is of another kind, or was voided, completed or refunded
+	codeCurrency    = "12" // merchant takes another currency
 	codeAmount      = "13" // not an amount
 	codeCard        = "14" // no usable card number
-	codeNoOriginal  = "25" // reversal: the original was of another card
+	codeTooLate     = "22" // the original's batch is closed, or its hold is over
+	codeNoOriginal  = "25" // no original, or of another card
 	codeFormat      = "30" // message cannot be read
 	codeUnsupported = "40" // transaction type not served
-	codeOtherAmount = "64" // reversal: the original was of another amount
+	codeFunds       = "51" // completion: nothing left above the hold
+	codeDevice      = "58" // field 59: not the device that the terminal number is bound to
+	codeLimit       = "61" // tip above the limit
+	codeOtherAmount = "64" // the original was of another amount, or less is left of it
 	codeSignOn      = "77" // not signed on, or another batch
 	codeDuplicate   = "94" // key used for something else, or reversed before it came
 	codeMalfunction = "96" // the host failed; nothing was posted
 	codeTerminal    = "97" // terminal not known, not active, or not the one of the certificate
 	codeMAC         = "A0" // field 64 wrong
 	codeSecurity    = "A7" // track cannot be opened
-	codeCurrency    = "12" // merchant takes another currency
 )
 
 // Module is what the desk needs of the security module: [hsm.Module].
@@ -45,6 +52,7 @@ type Module interface {
 	MACCipher(tak hsm.Key) (cipher.Block, error)
 	TrackCipher(tdk hsm.Key) (cipher.Block, error)
 	NewWorkingKeys(tmk hsm.Key, l hsm.Layout) (hsm.WorkingKeys, keyblock.WorkingKeys, error)
+	VerifyBinding(tmk hsm.Key, field59 []byte, serial, lastSix string) (binding.Terminal, error)
 }
 
 // Store is the database: [db.DB].
@@ -122,6 +130,12 @@ func (d *Desk) Answer(ctx context.Context, from Peer, frame []byte) (Reply, erro
 		out, err = d.financial(ctx, v, m)
 	case *iso8583.ReversalRequest:
 		out, err = d.reversal(ctx, v, m)
+	case *iso8583.SettlementRequest:
+		out, err = d.settle(ctx, v, m)
+	case *iso8583.UploadRequest:
+		out, err = d.upload(ctx, v, m)
+	case *iso8583.ScriptRequest:
+		out, err = d.script(ctx, v, m)
 	default:
 		return Reply{}, fmt.Errorf("acquirer: message %T is not a request", msg)
 	}
@@ -129,7 +143,18 @@ func (d *Desk) Answer(ctx context.Context, from Peer, frame []byte) (Reply, erro
 		return Reply{}, err
 	}
 	k := msg.Key()
-	return Reply{MTI: k.MTI, STAN: k.STAN, TID: k.Terminal, Frame: out}, nil
+	return Reply{MTI: k.MTI, Function: functionOf(msg), STAN: k.STAN, TID: k.Terminal, Frame: out}, nil
+}
+
+// functionOf returns field 60.3 of a request, 0 for one without.
+func functionOf(m iso8583.Message) uint16 {
+	switch m := m.(type) {
+	case *iso8583.NetworkRequest:
+		return uint16(m.Function)
+	case *iso8583.UploadRequest:
+		return uint16(m.Function)
+	}
+	return 0
 }
 
 // identify finds the terminal that a message names and holds it against the
@@ -161,18 +186,23 @@ func (d *Desk) identify(ctx context.Context, v *visit, tid, mid string) (refusal
 	return refusal{}, nil
 }
 
-// admit lets a message pass that may post something: terminal known and signed on,
-// MAC right over the bytes as received. batch is 0 where any batch will do.
-func (d *Desk) admit(ctx context.Context, v *visit, tid, mid string, batch uint32) (refusal, error) {
-	r, err := d.identify(ctx, v, tid, mid)
+// sender is who a message says that it is from.
+type sender struct {
+	tid, mid string
+	device   []byte  // field 59; empty where the terminal sends none
+	pan      emv.PAN // of the same message
+}
+
+// admit lets a message pass that may post something: terminal known and signed on, MAC
+// right over the bytes as received, and sent by the device that the terminal number is
+// bound to.
+func (d *Desk) admit(ctx context.Context, v *visit, s sender) (refusal, error) {
+	r, err := d.identify(ctx, v, s.tid, s.mid)
 	if err != nil || r.refused() {
 		return r, err
 	}
-	switch {
-	case !v.terminal.SignedOn:
+	if !v.terminal.SignedOn {
 		return refusal{codeSignOn, "not signed on"}, nil
-	case batch != 0 && batch != v.terminal.Batch:
-		return refusal{codeSignOn, fmt.Sprintf("batch %06d, the host has %06d", batch, v.terminal.Batch)}, nil
 	}
 	block, err := d.cfg.Module.MACCipher(v.terminal.TAK)
 	if err != nil {
@@ -181,7 +211,24 @@ func (d *Desk) admit(ctx context.Context, v *visit, tid, mid string, batch uint3
 	if err := d.dialect.VerifyMAC(v.frame, block); err != nil {
 		return refusal{codeMAC, err.Error()}, nil
 	}
-	return refusal{}, nil
+	return d.bound(v, s), nil
+}
+
+// bound holds field 59 against the serial number that the terminal number is bound to.
+// A message that says nothing of the device passes where the terminal was never told to.
+func (d *Desk) bound(v *visit, s sender) refusal {
+	if len(s.device) == 0 {
+		return refusal{}
+	}
+	lastSix := ""
+	if n := s.pan.Len(); n >= 6 {
+		lastSix = s.pan.Reveal()[n-6:]
+	}
+	if _, err := d.cfg.Module.VerifyBinding(v.terminal.TMK, s.device, v.terminal.SN, lastSix); err != nil {
+		d.cfg.Log.Error("the device is not the one that is bound", "tid", s.tid, "why", err.Error())
+		return refusal{codeDevice, "field 59: " + err.Error()}
+	}
+	return refusal{}
 }
 
 // seal writes an answer's frame with its MAC under the terminal's key. An answer to a
@@ -220,9 +267,12 @@ func replyLabel(k key) string {
 	return fmt.Sprintf("reply %s %s %06d %06d %04X", k.MID, k.TID, k.Batch, k.STAN, k.Class)
 }
 
+// repeated is the counter of requests that came again.
+const repeated = "repeated"
+
 // again answers a request whose key is known: the stored bytes where it asks for the
 // same, with the MAC renewed where the terminal has new keys since; 94 otherwise.
-func (d *Desk) again(v *visit, old payment, print []byte) ([]byte, refusal, error) {
+func (d *Desk) again(ctx context.Context, tx db.Tx, v *visit, old payment, print []byte) ([]byte, refusal, error) {
 	switch {
 	case old.State == Tombstone:
 		return nil, refusal{codeDuplicate, "reversed before it came"}, nil
@@ -234,7 +284,7 @@ func (d *Desk) again(v *visit, old payment, print []byte) ([]byte, refusal, erro
 		err = d.reseal(frame, v.terminal.TAK)
 	}
 	d.cfg.Log.Info("repeated", "tid", old.TID, "batch", old.Batch, "stan", old.STAN, "code", old.Code)
-	return frame, refusal{}, err
+	return frame, refusal{}, errors.Join(err, count(ctx, tx, repeated))
 }
 
 // post runs fn in one transaction. What fn answers goes out after the commit. Where the

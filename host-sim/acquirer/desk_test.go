@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		}, "97"},
 		{"signed off", func(b *bench, m *iso8583.FinancialRequest) { b.term.Manage(b, iso8583.SignOff) }, "77"},
 		{"another batch", func(b *bench, m *iso8583.FinancialRequest) { m.Private.Batch = 2 }, "77"},
-		{"not a sale", func(b *bench, m *iso8583.FinancialRequest) { m.Type = iso8583.Balance }, "40"},
+		{"a type that is not served", func(b *bench, m *iso8583.FinancialRequest) { m.Type = iso8583.Instalment }, "40"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

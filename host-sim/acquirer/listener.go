@@ -47,10 +47,11 @@ type Peer struct {
 
 // Reply is the answer to one message.
 type Reply struct {
-	MTI   uint16 // of the request
-	STAN  uint32
-	TID   string // as the message names it
-	Frame []byte // whole answer without length; empty for none
+	MTI      uint16 // of the request
+	Function uint16 // field 60.3 of the request, 0 for one without
+	STAN     uint32
+	TID      string // as the message names it
+	Frame    []byte // whole answer without length; empty for none
 }
 
 // Answerer posts what a frame asks for and answers. An error means that the frame

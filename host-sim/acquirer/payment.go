@@ -15,12 +15,16 @@ import (
 type State string
 
 const (
-	// Approved: the money has moved.
+	// Approved: the money has moved, or is held.
 	Approved State = "approved"
 	// Declined: no money moved.
 	Declined State = "declined"
 	// Reversed: the money has moved there and back.
 	Reversed State = "reversed"
+	// Voided: it counted, and a later payment took it back.
+	Voided State = "voided"
+	// Completed: a pre-authorisation whose completion took the money.
+	Completed State = "completed"
 	// Tombstone: a reversal came for a payment that had not; it is refused if it comes.
 	Tombstone State = "tombstone"
 	// accepted is the state of a reversal itself.
@@ -41,7 +45,7 @@ type key struct {
 	Class    int64
 }
 
-// payment is one row: a sale, or a reversal, or the tombstone of a sale.
+// payment is one row: a payment, or a reversal, or the tombstone of a payment.
 type payment struct {
 	key
 	Fingerprint []byte
@@ -60,6 +64,17 @@ type payment struct {
 	Reply       []byte // sealed
 	KeySet      int64  // that the reply was authenticated with
 	At          time.Time
+	Total       int64  // Amount, as adjusted since
+	Refunded    int64  // given back by refunds
+	Original    string // RRN of the payment that it is about; empty for none
+	PSN         int    // -1 for none
+	EntryMode   string // field 22
+	Foreign     bool   // it counts in the foreign cards' totals
+	Late        bool   // it came after its batch was closed
+	Settled     bool   // its batch is closed
+	Hold        int64  // of the ledger, 0 for none
+	Account     int64  // of the card, 0 for an unknown card
+	ATC         int    // of the card's cryptogram, -1 for none
 }
 
 // fingerprint says what was asked: card, amount, type (which is DE3) and currency.

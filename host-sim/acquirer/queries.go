@@ -19,7 +19,8 @@ const maxRRN = 1<<30 - 1
 var errNoPayment = errors.New("no such payment")
 
 const selectPayment = `SELECT mid, tid, batch, stan, class, fingerprint, pan_hash, masked, kind, amount, currency, state,
-	code, why, rrn, auth_code, reason, COALESCE(posting_id, 0), reply, key_set, at_ms FROM payment `
+	code, why, rrn, auth_code, reason, COALESCE(posting_id, 0), reply, key_set, at_ms, total, refunded, original, psn, entry_mode,
+	is_foreign, is_late, is_settled, hold_id, account_id, atc FROM payment `
 
 // find returns the payment with the key, or errNoPayment.
 func find(ctx context.Context, tx db.Tx, k key) (payment, error) {
@@ -37,7 +38,8 @@ func find(ctx context.Context, tx db.Tx, k key) (payment, error) {
 func scanPayment(row interface{ Scan(...any) error }) (p payment, err error) {
 	var atMS int64
 	err = row.Scan(&p.MID, &p.TID, &p.Batch, &p.STAN, &p.Class, &p.Fingerprint, &p.PANHash, &p.Masked, &p.Kind, &p.Amount,
-		&p.Currency, &p.State, &p.Code, &p.Why, &p.RRN, &p.AuthCode, &p.Reason, &p.Posting, &p.Reply, &p.KeySet, &atMS)
+		&p.Currency, &p.State, &p.Code, &p.Why, &p.RRN, &p.AuthCode, &p.Reason, &p.Posting, &p.Reply, &p.KeySet, &atMS, &p.Total, &p.Refunded, &p.Original, &p.PSN, &p.EntryMode,
+		&p.Foreign, &p.Late, &p.Settled, &p.Hold, &p.Account, &p.ATC)
 	p.At = time.UnixMilli(atMS)
 	return p, err
 }
@@ -45,29 +47,97 @@ func scanPayment(row interface{ Scan(...any) error }) (p payment, err error) {
 func insertPayment(ctx context.Context, tx db.Tx, p payment) error {
 	posting := sql.NullInt64{Int64: p.Posting, Valid: p.Posting != 0}
 	_, err := tx.ExecContext(ctx, `INSERT INTO payment (mid, tid, batch, stan, class, fingerprint, pan_hash, masked, kind,
-			amount, currency, state, code, why, rrn, auth_code, reason, posting_id, reply, key_set, at_ms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+			amount, currency, state, code, why, rrn, auth_code, reason, posting_id, reply, key_set, at_ms, total, refunded, original,
+			psn, entry_mode, is_foreign, is_late, is_settled, hold_id, account_id, atc)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+			$26, $27, $28, $29, $30, $31, $32)`,
 		p.MID, p.TID, p.Batch, p.STAN, p.Class, p.Fingerprint, p.PANHash, p.Masked, p.Kind, p.Amount, p.Currency, p.State,
-		p.Code, p.Why, p.RRN, p.AuthCode, p.Reason, posting, append([]byte{}, p.Reply...), p.KeySet, p.At.UnixMilli())
+		p.Code, p.Why, p.RRN, p.AuthCode, p.Reason, posting, append([]byte{}, p.Reply...), p.KeySet, p.At.UnixMilli(), p.Total, p.Refunded,
+		p.Original, p.PSN, p.EntryMode, p.Foreign, p.Late, p.Settled, p.Hold, p.Account, p.ATC)
 	if err != nil {
 		return fmt.Errorf("acquirer: store payment %06d/%06d of %s: %w", p.Batch, p.STAN, p.TID, err)
 	}
 	return nil
 }
 
-// markReversed moves a payment from approved to reversed, and fails if it is not
-// approved.
-func markReversed(ctx context.Context, tx db.Tx, k key) error {
+// move takes a payment from one state to another, and fails if it is not in the first.
+func move(ctx context.Context, tx db.Tx, k key, from, to State) error {
 	res, err := tx.ExecContext(ctx, `UPDATE payment SET state = $1
 		WHERE mid = $2 AND tid = $3 AND batch = $4 AND stan = $5 AND class = $6 AND state = $7`,
-		Reversed, k.MID, k.TID, k.Batch, k.STAN, k.Class, Approved)
+		to, k.MID, k.TID, k.Batch, k.STAN, k.Class, from)
+	return moved(res, err, k, fmt.Sprintf("from %s to %s", from, to))
+}
+
+// moved makes an error of an update that did not meet the one payment that it was for.
+func moved(res sql.Result, err error, k key, what string) error {
 	if err != nil {
-		return fmt.Errorf("acquirer: reverse payment %06d/%06d of %s: %w", k.Batch, k.STAN, k.TID, err)
+		return fmt.Errorf("acquirer: move payment %06d/%06d of %s %s: %w", k.Batch, k.STAN, k.TID, what, err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return fmt.Errorf("acquirer: reverse payment %06d/%06d of %s: %d rows moved from approved, 1 wanted: %w", k.Batch, k.STAN, k.TID, n, errors.Join(err, errNoPayment))
+		return fmt.Errorf("acquirer: move payment %06d/%06d of %s %s: %d rows, 1 wanted: %w", k.Batch, k.STAN, k.TID, what, n, errors.Join(err, errNoPayment))
 	}
 	return nil
+}
+
+// setAmounts stores what became of a payment's amount by adjustments and refunds.
+func setAmounts(ctx context.Context, tx db.Tx, k key, total, refunded int64) error {
+	res, err := tx.ExecContext(ctx, `UPDATE payment SET total = $1, refunded = $2
+		WHERE mid = $3 AND tid = $4 AND batch = $5 AND stan = $6 AND class = $7 AND state = $8`,
+		total, refunded, k.MID, k.TID, k.Batch, k.STAN, k.Class, Approved)
+	return moved(res, err, k, "to other amounts")
+}
+
+// byReference returns the payment with a reference number, or errNoPayment.
+func byReference(ctx context.Context, tx db.Tx, rrn string) (payment, error) {
+	p, err := scanPayment(tx.QueryRowContext(ctx, selectPayment+`WHERE rrn = $1 AND class = $2`, rrn, classFinancial))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errNoPayment
+	}
+	if err != nil {
+		return payment{}, fmt.Errorf("acquirer: find payment %q: %w", rrn, err)
+	}
+	return p, nil
+}
+
+// maxOfCard bounds how many payments of a card at a merchant are looked through.
+const maxOfCard = 10_000
+
+// ofCard returns the payments of a card at a merchant, newest first.
+func ofCard(ctx context.Context, tx db.Tx, mid string, panHash []byte) ([]payment, error) {
+	rows, err := tx.QueryContext(ctx, selectPayment+`WHERE mid = $1 AND pan_hash = $2 AND class = $3
+		ORDER BY at_ms DESC, batch DESC, stan DESC LIMIT $4`, mid, panHash, classFinancial, maxOfCard)
+	if err != nil {
+		return nil, fmt.Errorf("acquirer: payments of a card: %w", err)
+	}
+	defer rows.Close()
+	var out []payment
+	for rows.Next() {
+		p, err := scanPayment(rows)
+		if err != nil {
+			return nil, fmt.Errorf("acquirer: payments of a card: %w", err)
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// count adds one to a counter.
+func count(ctx context.Context, tx db.Tx, name string) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO counter (name, n) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET n = counter.n + 1`, name)
+	if err != nil {
+		return fmt.Errorf("acquirer: count %s: %w", name, err)
+	}
+	return nil
+}
+
+// Counter returns how often something happened: "repeated" counts requests that came again
+// and got their stored answer again.
+func Counter(ctx context.Context, tx db.Tx, name string) (n int64, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(n), 0) FROM counter WHERE name = $1`, name).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("acquirer: counter %s: %w", name, err)
+	}
+	return n, nil
 }
 
 // countRRN draws the next number of a host's day.
@@ -83,46 +153,13 @@ func countRRN(ctx context.Context, tx db.Tx, node int, day string) (n int64, err
 	return n, nil
 }
 
-// Transaction is a payment for people and for comparison with a terminal's journal.
-type Transaction struct {
-	TID, MID string
-	Batch    uint32
-	STAN     uint32
-	Kind     string // "sale"
-	Masked   string // card number, first six and last four
-	Amount   int64  // minor units
-	Currency int    // ISO 4217 number
-	State    State
-	Code     string // field 39 of its answer; empty for a tombstone
-	Why      string // the check that decided, in words
-	RRN      string
-	AuthCode string
-	Reversal string // field 39 of the reversal that was accepted; empty for none
-	At       time.Time
-}
-
-// Transactions returns the payments of a terminal in the order of batch and STAN; of
-// all terminals where tid is empty. Reversals are not rows of their own here: they
-// show in State and Reversal.
-func Transactions(ctx context.Context, tx db.Tx, tid string) ([]Transaction, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT p.tid, p.mid, p.batch, p.stan, p.kind, p.masked, p.amount, p.currency, p.state, p.code,
-			p.why, p.rrn, p.auth_code, COALESCE(r.reason, ''), p.at_ms
-		FROM payment p LEFT JOIN payment r ON r.mid = p.mid AND r.tid = p.tid AND r.batch = p.batch AND r.stan = p.stan AND r.class = $1
-		WHERE p.class <> $1 AND ($2 = '' OR p.tid = $2) ORDER BY p.tid, p.batch, p.stan, p.class`, classReversal, tid)
+// usedOnline tells whether a card's counter is that of a payment made online that counts.
+func usedOnline(ctx context.Context, tx db.Tx, panHash []byte, atc int) (bool, error) {
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM payment WHERE pan_hash = $1 AND atc = $2 AND state IN ($3, $4)`,
+		panHash, atc, Approved, Voided).Scan(&n)
 	if err != nil {
-		return nil, fmt.Errorf("acquirer: list payments: %w", err)
+		return false, fmt.Errorf("acquirer: counter of a card: %w", err)
 	}
-	defer rows.Close()
-	var out []Transaction
-	for rows.Next() && len(out) < maxPayments {
-		var t Transaction
-		var atMS int64
-		if err := rows.Scan(&t.TID, &t.MID, &t.Batch, &t.STAN, &t.Kind, &t.Masked, &t.Amount, &t.Currency, &t.State, &t.Code,
-			&t.Why, &t.RRN, &t.AuthCode, &t.Reversal, &atMS); err != nil {
-			return nil, fmt.Errorf("acquirer: list payments: %w", err)
-		}
-		t.At = time.UnixMilli(atMS)
-		out = append(out, t)
-	}
-	return out, rows.Err()
+	return n > 0 && atc >= 0, nil
 }

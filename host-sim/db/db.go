@@ -24,11 +24,18 @@ var ErrCommit = errors.New("commit failed, outcome unknown")
 // Tx is what a package's queries need: a transaction of either kind.
 type Tx = *sql.Tx
 
-// DB is the host's database: one writer and a few readers of one file.
+// DB is the host's database: one writer and a few readers of one file. A volatile one
+// has one connection for both.
 type DB struct {
 	write *sql.DB
 	read  *sql.DB
 }
+
+// durable and volatile are the settings of the two kinds of database.
+const (
+	durable  = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&"
+	volatile = "_pragma=journal_mode(MEMORY)&_pragma=synchronous(OFF)&_pragma=locking_mode(EXCLUSIVE)&"
+)
 
 // Open opens or creates the file at path and applies the migrations that it lacks.
 // Close ends it.
@@ -36,15 +43,33 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
-	write, err := open(path, "_txlock=immediate", 1)
+	write, err := open(path, durable+"_txlock=immediate", 1)
 	if err != nil {
 		return nil, err
 	}
-	read, err := open(path, "_pragma=query_only(1)", maxReaders)
+	read, err := open(path, durable+"_pragma=query_only(1)", maxReaders)
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	d := &DB{write, read}
+	if err := d.migrate(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// OpenVolatile is [Open] for simulations: nothing is flushed, so a commit that returned
+// survives the end of the host, but not the loss of power; the one connection has the
+// file for itself.
+func OpenVolatile(ctx context.Context, path string) (*DB, error) {
+	if err := create(path); err != nil {
+		return nil, err
+	}
+	both, err := open(path, volatile+"_txlock=immediate", 1)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{both, both}
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -62,7 +87,7 @@ func create(path string) error {
 }
 
 func open(path, more string, conns int) (*sql.DB, error) {
-	dsn := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&%s",
+	dsn := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&%s",
 		(&url.URL{Path: path}).EscapedPath(), busyTimeoutMS, more)
 	pool, err := sql.Open("sqlite", dsn)
 	if err != nil {

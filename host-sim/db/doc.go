@@ -13,5 +13,6 @@
 // but schema_version.
 //
 // SQLite runs in WAL mode with synchronous FULL: a commit that returned survives the
-// loss of power. An error from a commit means "unknown": callers ask again by key.
+// loss of power. [OpenVolatile] gives that up for speed. An error from a commit means
+// "unknown": callers ask again by key.
 package db

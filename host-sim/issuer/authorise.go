@@ -14,17 +14,39 @@ import (
 	"posd/host-sim/ledger"
 )
 
-// Request asks for an amount from a card.
+// Question is what is asked about a card: which checks are made.
+type Question uint8
+
+const (
+	// Charge asks for money: every check.
+	Charge Question = iota
+	// Inquiry asks for the balance: every check but those of amounts.
+	Inquiry
+	// Related belongs to an earlier payment of the card, which was checked: the PIN alone,
+	// where one came.
+	Related
+	// Offline tells of a payment that the card approved itself: its certificate, and the
+	// limit that its issuer set for such payments.
+	Offline
+	// Voice tells of a payment that the issuer allowed by telephone: the card is known.
+	Voice
+)
+
+// Request asks about a card.
 type Request struct {
-	PAN      emv.PAN
-	PSN      int    // -1 for none
-	Expiry   string // YYMM as the terminal read it, empty for none
-	Amount   int64  // minor units
-	Currency emv.Currency
-	PINBlock []byte  // 8 bytes under TPK, format ISO 0; empty for none
-	TPK      hsm.Key // working key of the PIN block
-	ICC      []byte  // field 55; empty for a card that was not read by chip
-	At       time.Time
+	Question  Question
+	PAN       emv.PAN
+	PSN       int    // -1 for none
+	Expiry    string // YYMM as the terminal read it, empty for none
+	EntryMode string // field 22; empty is chip
+	Fallback  bool   // the chip failed, and the stripe was read: field 60.5 is 2
+	Amount    int64  // minor units
+	Currency  emv.Currency
+	PINBlock  []byte  // 8 bytes under TPK of format ISO 0, or 16 of format ISO 4; empty for none
+	TPK       hsm.Key // working key of the PIN block
+	ICC       []byte  // field 55; empty for a card that was not read by chip
+	RRN       string  // of the payment: issuer scripts note with which answer they went
+	At        time.Time
 }
 
 // Decision is the issuer's answer.
@@ -32,7 +54,12 @@ type Decision struct {
 	Code    string // field 39; "00" approves
 	Why     string // the check that decided, in words
 	Account int64  // where the money is; 0 for an unknown card
-	ICC     []byte // field 55 of the answer: tags 91 and 8A; empty without a good ARQC
+	ICC     []byte // field 55 of the answer: tags 91, 8A and scripts; empty without a good ARQC
+	Policy  Policy // of the card's issuer; zero for an unknown card
+	Genuine bool   // the cryptogram in field 55 is this card's
+	ATC     int    // its transaction counter, -1 for none
+	// Available is what the account has left before this payment, minor units.
+	Available int64
 }
 
 // Approved tells that the money may be taken.
@@ -49,6 +76,7 @@ type session struct {
 	Issuer
 	card    Card
 	account ledger.Account
+	policy  Policy
 	key     IssuerKey
 	chip    chip
 	chipErr error // why field 55 was refused before the cryptogram
@@ -59,22 +87,45 @@ type session struct {
 // check returns the code to decline with, and why; "" passes.
 type check func(*session) (code, why string, err error)
 
-// checks in their order. The first that does not pass decides.
-var checks = []check{
-	(*session).checkStatus,
-	(*session).checkExpiry,
-	(*session).checkPIN,
-	(*session).checkCryptogram,
-	(*session).checkStory,
-	(*session).checkLimit,
-	(*session).checkFunds,
+// checks by question, in their order. The first that does not pass decides.
+var checks = map[Question][]check{
+	Charge: {
+		(*session).checkStatus,
+		(*session).checkExpiry,
+		(*session).checkEntry,
+		(*session).checkPIN,
+		(*session).checkCryptogram,
+		(*session).checkStory,
+		(*session).checkLimit,
+		(*session).checkFunds,
+	},
+	Inquiry: {
+		(*session).checkStatus,
+		(*session).checkExpiry,
+		(*session).checkEntry,
+		(*session).checkPIN,
+		(*session).checkCryptogram,
+		(*session).checkStory,
+	},
+	Related: {(*session).checkPIN},
+	Offline: {
+		(*session).checkCryptogram,
+		(*session).checkStory,
+		(*session).checkOfflineLimit,
+		(*session).checkCurrency,
+	},
+	Voice: {(*session).checkCurrency},
 }
 
 // Authorise decides about r. An error is the host failing, and no decision. The
 // caller's transaction must be committed even where the decision is a decline: the
 // counters of the card have moved.
 func (i Issuer) Authorise(ctx context.Context, tx db.Tx, r Request) (Decision, error) {
-	card, err := FindCard(ctx, tx, i.Module.PANHash(r.PAN), max(r.PSN, 0))
+	psn := r.PSN
+	if len(r.ICC) > 0 {
+		psn = max(psn, 0) // what a chip without sequence number signs with
+	}
+	card, err := FindCard(ctx, tx, i.Module.PANHash(r.PAN), psn)
 	if errors.Is(err, ErrNoCard) {
 		return Decision{Code: "14", Why: "card not known"}, nil
 	}
@@ -82,14 +133,14 @@ func (i Issuer) Authorise(ctx context.Context, tx db.Tx, r Request) (Decision, e
 		return Decision{}, err
 	}
 	s := &session{Request: r, Issuer: i, card: card}
-	if s.account, err = ledger.ByID(ctx, tx, card.Account); err != nil {
+	if err := s.load(ctx, tx); err != nil {
 		return Decision{}, err
 	}
-	if err := s.verifyChip(ctx, tx); err != nil {
-		return Decision{}, err
+	d := Decision{Code: approved, Why: "approved", Account: card.Account, Policy: s.policy, Genuine: s.genuine, ATC: -1, Available: s.account.Available()}
+	if s.genuine {
+		d.ATC = s.chip.atc
 	}
-	d := Decision{Code: approved, Why: "approved", Account: card.Account}
-	for _, check := range checks {
+	for _, check := range checks[r.Question] {
 		code, why, err := check(s)
 		if err != nil {
 			return Decision{}, err
@@ -99,38 +150,65 @@ func (i Issuer) Authorise(ctx context.Context, tx db.Tx, r Request) (Decision, e
 			break
 		}
 	}
-	if d.ICC, err = s.answer(d.Code); err != nil {
+	if d.ICC, err = s.answer(ctx, tx, d.Code); err != nil {
 		return Decision{}, err
 	}
 	return d, saveCounters(ctx, tx, s.card)
+}
+
+// load finds what the checks look at: account, policy, and whether the card made the
+// cryptogram. Holds whose time is over hold nothing any more.
+func (s *session) load(ctx context.Context, tx db.Tx) (err error) {
+	if _, err := ledger.ExpireHolds(ctx, tx, s.card.Account, s.At); err != nil {
+		return err
+	}
+	if s.account, err = ledger.ByID(ctx, tx, s.card.Account); err != nil {
+		return err
+	}
+	if s.policy, err = PolicyOf(ctx, tx, s.card.BIN); err != nil {
+		return err
+	}
+	if s.Question == Related {
+		return nil
+	}
+	return s.verifyChip(ctx, tx)
 }
 
 // verifyChip finds out whether the card made the cryptogram, for [session.checkCryptogram]
 // and for the card's answer, which it gets even where an earlier check declines. A good
 // cryptogram uses up its ATC.
 func (s *session) verifyChip(ctx context.Context, tx db.Tx) (err error) {
+	if s.genuine, err = s.genuineCryptogram(ctx, tx); err != nil || !s.genuine {
+		return err
+	}
+	if s.Question == Offline {
+		s.fresh, err = useATC(ctx, tx, s.card, s.chip.atc)
+	} else {
+		s.fresh = s.chip.atc > s.card.ATC
+	}
+	s.card.ATC = max(s.card.ATC, s.chip.atc)
+	return err
+}
+
+// genuineCryptogram reads field 55 and has the module verify its cryptogram. What is wrong
+// with it is in chipErr.
+func (s *session) genuineCryptogram(ctx context.Context, tx db.Tx) (ok bool, err error) {
 	if len(s.ICC) == 0 {
-		return nil
+		return false, nil
 	}
 	if s.chip, s.chipErr = parseChip(s.ICC); s.chipErr != nil {
-		return nil
+		return false, nil
 	}
 	s.key, err = findIssuerKey(ctx, tx, s.card.BIN, s.chip.keyIndex)
 	if errors.Is(err, ErrNoIssuerKey) {
 		s.chipErr = err
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.chip.cryptogram.PAN, s.chip.cryptogram.PSN = s.PAN, max(s.PSN, 0)
-	if s.genuine, err = s.Module.VerifyARQC(s.key.IMK, s.chip.cryptogram); err != nil {
-		return err
-	}
-	if s.genuine && s.chip.atc > s.card.ATC {
-		s.fresh, s.card.ATC = true, s.chip.atc
-	}
-	return nil
+	return s.Module.VerifyARQC(s.key.IMK, s.chip.cryptogram)
 }
 
 func (s *session) checkStatus() (code, why string, err error) {
@@ -152,6 +230,42 @@ func (s *session) checkExpiry() (code, why string, err error) {
 		return "54", "expiry differs from the card record", nil
 	case s.At.Format("0601") > s.card.Expiry:
 		return "54", "card expired", nil
+	}
+	return "", "", nil
+}
+
+// Ways in which a card was read: the first two digits of field 22.
+const (
+	typedEntry  = "01"
+	stripeEntry = "02"
+)
+
+func (r Request) entry() string {
+	if len(r.EntryMode) < 2 {
+		return ""
+	}
+	return r.EntryMode[:2]
+}
+
+// byChip tells that the card was read by its chip, with or without contact.
+func (r Request) byChip() bool { return r.entry() != typedEntry && r.entry() != stripeEntry }
+
+// checkEntry: a card with a chip pays with its chip. Its stripe counts only where the
+// policy says so, its typed number likewise.
+func (s *session) checkEntry() (code, why string, err error) {
+	switch {
+	case s.byChip():
+		return "", "", nil
+	case s.entry() == typedEntry && s.policy.Typed != Allow:
+		return "57", "the issuer takes no typed card numbers", nil
+	case s.entry() == typedEntry && s.Expiry == "":
+		return "54", "a typed card number needs its expiry", nil
+	case s.entry() == typedEntry || !s.card.Chip || s.policy.Stripe == Allow:
+		return "", "", nil
+	case !s.Fallback:
+		return "45", "the card has a chip: the chip must be used", nil
+	case s.policy.Stripe != Fallback:
+		return "57", "the issuer takes no stripe of a card with a chip", nil
 	}
 	return "", "", nil
 }
@@ -185,6 +299,8 @@ func (s *session) checkPIN() (code, why string, err error) {
 
 func (s *session) checkCryptogram() (code, why string, err error) {
 	switch {
+	case len(s.ICC) == 0 && !s.byChip():
+		return "", "", nil
 	case len(s.ICC) == 0:
 		return "45", "no chip data: the chip must be used", nil
 	case s.chipErr != nil:
@@ -198,6 +314,9 @@ func (s *session) checkCryptogram() (code, why string, err error) {
 }
 
 func (s *session) checkStory() (code, why string, err error) {
+	if len(s.ICC) == 0 {
+		return "", "", nil
+	}
 	if why := s.chip.doubt(s.Request); why != "" {
 		return "05", why, nil
 	}
@@ -212,19 +331,33 @@ func (s *session) checkLimit() (code, why string, err error) {
 }
 
 func (s *session) checkFunds() (code, why string, err error) {
-	switch {
-	case s.Currency != s.account.Currency:
-		return "12", "account has another currency", nil
-	case s.Amount > s.account.Available():
+	if code, why, err = s.checkCurrency(); code != "" {
+		return code, why, err
+	}
+	if s.Amount > s.account.Available() {
 		return "51", "insufficient funds", nil
 	}
 	return "", "", nil
 }
 
+func (s *session) checkCurrency() (code, why string, err error) {
+	if s.Currency != s.account.Currency {
+		return "12", "account has another currency", nil
+	}
+	return "", "", nil
+}
+
+func (s *session) checkOfflineLimit() (code, why string, err error) {
+	if s.policy.OfflineLimit == 0 || s.Amount > s.policy.OfflineLimit {
+		return "61", "above the limit of payments without the issuer", nil
+	}
+	return "", "", nil
+}
+
 // answer makes the card's part of the answer, for approvals and declines alike: tag
-// 91 with the ARPC and tag 8A with the code.
-func (s *session) answer(code string) ([]byte, error) {
-	if !s.genuine {
+// 91 with the ARPC, tag 8A with the code, and the scripts that wait for the card.
+func (s *session) answer(ctx context.Context, tx db.Tx, code string) ([]byte, error) {
+	if !s.genuine || s.Question == Offline {
 		return nil, nil
 	}
 	data, err := s.Module.ARPC(s.key.IMK, s.chip.cryptogram, s.key.ARPCMethod, code)
@@ -232,5 +365,23 @@ func (s *session) answer(code string) ([]byte, error) {
 		return nil, err
 	}
 	out := tlv.Append(nil, tag.IssuerAuthenticationData, data)
-	return tlv.Append(out, tag.AuthorisationResponseCode, []byte(code)), nil
+	out = tlv.Append(out, tag.AuthorisationResponseCode, []byte(code))
+	if !s.fresh {
+		return out, nil
+	}
+	return s.appendScripts(ctx, tx, out)
+}
+
+// Certificate tells whether the card made the cryptogram in field 55: of a payment that is
+// over, whatever its counter and its kind.
+func (i Issuer) Certificate(ctx context.Context, tx db.Tx, r Request) (bool, error) {
+	card, err := FindCard(ctx, tx, i.Module.PANHash(r.PAN), max(r.PSN, 0))
+	if errors.Is(err, ErrNoCard) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	s := &session{Request: r, Issuer: i, card: card}
+	return s.genuineCryptogram(ctx, tx)
 }

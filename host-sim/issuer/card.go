@@ -41,6 +41,7 @@ type Module interface {
 	VerifyPIN(tpk hsm.Key, pan emv.PAN, block, value []byte) (bool, error)
 	VerifyARQC(imk hsm.Key, c hsm.Cryptogram) (bool, error)
 	ARPC(imk hsm.Key, c hsm.Cryptogram, method int, code string) ([]byte, error)
+	ScriptMAC(smi hsm.Key, c hsm.Cryptogram, header [5]byte) ([8]byte, error)
 }
 
 // Card is one card. Its number is stored as a keyed hash and sealed.
@@ -55,6 +56,7 @@ type Card struct {
 	Tries   int    // wrong PINs left
 	ATC     int    // highest application transaction counter seen, -1 for none
 	Limit   int64  // largest sale in minor units, 0 for none
+	Chip    bool   // it has a chip, which must be used where it works
 	Account int64  // of the ledger
 }
 
@@ -69,6 +71,7 @@ type NewCard struct {
 	Currency   emv.Currency
 	Opening    int64 // balance to start with
 	CreditLine int64
+	StripeOnly bool // it has no chip
 }
 
 // AddCard opens the account, with its opening posting, and stores the card.
@@ -78,7 +81,7 @@ func AddCard(ctx context.Context, tx db.Tx, m Module, n NewCard, at time.Time) (
 	}
 	c := Card{
 		PANHash: m.PANHash(n.PAN), PSN: n.PSN, Masked: n.PAN.Masked(), BIN: n.PAN.Reveal()[:6],
-		Expiry: n.Expiry, Status: n.Status, Tries: PINTries, ATC: -1, Limit: n.Limit,
+		Expiry: n.Expiry, Status: n.Status, Tries: PINTries, ATC: -1, Limit: n.Limit, Chip: !n.StripeOnly,
 	}
 	if _, err := FindCard(ctx, tx, c.PANHash, c.PSN); !errors.Is(err, ErrNoCard) {
 		return Card{}, fmt.Errorf("issuer: add card %v: %w", n.PAN, errors.Join(err, ErrExists))
@@ -139,7 +142,8 @@ type IssuerKey struct {
 	BIN        string // six digits
 	Index      int    // derivation key index in the card's IAD, 0 to 255
 	IMK        hsm.Key
-	ARPCMethod int // 1 or 2
+	ARPCMethod int     // 1 or 2
+	SMI        hsm.Key // for the MAC of scripts; empty for an issuer that sends none
 }
 
 // AddIssuerKey stores a master key.

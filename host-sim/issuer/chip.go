@@ -184,7 +184,9 @@ func (c *chip) doubt(r Request) string {
 	switch {
 	case c.amount != r.Amount || c.currency != r.Currency:
 		return "the cryptogram is for another amount or currency"
-	case c.kind != emv.ARQC || c.cvr&cvrFirstAC != cvrFirstARQC:
+	case r.Question == Offline && c.kind != emv.TC:
+		return "the card did not approve"
+	case r.Question != Offline && (c.kind != emv.ARQC || c.cvr&cvrFirstAC != cvrFirstARQC):
 		return "the card did not ask to go online"
 	case (c.tvr&emv.OnlinePINEntered != 0) != (len(r.PINBlock) > 0):
 		return "TVR and PIN block differ on whether a PIN was entered"

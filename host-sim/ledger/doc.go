@@ -7,7 +7,7 @@
 //   - a posting is two or more entries, written together, whose amounts add up to
 //     zero; postings and entries are never changed or deleted;
 //   - a contra posting has the entries of another with the signs turned, and points
-//     back to it; a posting has one at most.
+//     back to it; a posting has one at most. A [Hold] is a memo beside the balance.
 //
 // Amounts are int64 counts of minor units. The package decides nothing about a
 // payment (package acquirer does) and opens no transaction: every call works inside

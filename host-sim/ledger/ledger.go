@@ -41,10 +41,11 @@ type Account struct {
 	CreditLine int64 // how far below zero the balance may go
 	Opening    int64 // balance that it was opened with
 	Balance    int64 // sum of its entries
+	Held       int64 // sum of its open holds
 }
 
-// Available is what may still be spent: balance and credit line.
-func (a Account) Available() int64 { return a.Balance + a.CreditLine }
+// Available is what may still be spent: balance and credit line, less what is held.
+func (a Account) Available() int64 { return a.Balance + a.CreditLine - a.Held }
 
 // Line is one entry of a posting: Amount is added to the account's balance.
 type Line struct {
@@ -67,7 +68,7 @@ func Open(ctx context.Context, tx db.Tx, a Account, at time.Time) (Account, erro
 	if err != nil {
 		return Account{}, err
 	}
-	a.ID, a.Balance = id, 0
+	a.ID, a.Balance, a.Held = id, 0, 0
 	if err := insertAccount(ctx, tx, a); err != nil {
 		return Account{}, fmt.Errorf("ledger: open account %q: %w", a.Name, err)
 	}
@@ -182,14 +183,14 @@ type Trial struct {
 // OK tells that everything adds up.
 func (t Trial) OK() bool { return t.Sum == 0 && len(t.Wrong) == 0 }
 
-// TrialBalance adds up everything anew: all entries, each posting, and each account's
-// entries against its balance.
+// TrialBalance adds up everything anew: all entries, each posting, each account's entries
+// against its balance, and its open holds against what it holds.
 func TrialBalance(ctx context.Context, tx db.Tx) (Trial, error) {
 	t, err := totals(ctx, tx)
 	if err != nil {
 		return Trial{}, fmt.Errorf("ledger: trial balance: %w", err)
 	}
-	for _, q := range []string{unbalancedPostings, wrongBalances} {
+	for _, q := range []string{unbalancedPostings, wrongBalances, wrongHolds} {
 		wrong, err := texts(ctx, tx, q)
 		if err != nil {
 			return Trial{}, fmt.Errorf("ledger: trial balance: %w", err)

@@ -20,6 +20,9 @@ const (
 	wrongBalances = `SELECT 'account ' || a.name || ' has ' || a.balance || ', its entries ' || COALESCE(SUM(e.amount), 0)
 		FROM account a LEFT JOIN entry e ON e.account_id = a.id
 		GROUP BY a.id, a.name, a.balance HAVING a.balance <> COALESCE(SUM(e.amount), 0) ORDER BY a.name LIMIT 100`
+	wrongHolds = `SELECT 'account ' || a.name || ' holds ' || a.held || ', its open holds ' || COALESCE(SUM(h.amount), 0)
+		FROM account a LEFT JOIN hold h ON h.account_id = a.id AND h.state = 'open'
+		GROUP BY a.id, a.name, a.held HAVING a.held <> COALESCE(SUM(h.amount), 0) ORDER BY a.name LIMIT 100`
 )
 
 // next draws the next number of a sequence. An update of a row, for that locks the
@@ -39,7 +42,7 @@ func insertAccount(ctx context.Context, tx db.Tx, a Account) error {
 	return err
 }
 
-const selectAccount = `SELECT id, name, currency, credit_line, opening, balance FROM account WHERE `
+const selectAccount = `SELECT id, name, currency, credit_line, opening, balance, held FROM account WHERE `
 
 // ByID returns the account, or [ErrNoAccount].
 func ByID(ctx context.Context, tx db.Tx, id int64) (Account, error) {
@@ -60,7 +63,7 @@ func ByName(ctx context.Context, tx db.Tx, name string) (Account, error) {
 }
 
 func scanAccount(row *sql.Row) (a Account, err error) {
-	err = row.Scan(&a.ID, &a.Name, &a.Currency, &a.CreditLine, &a.Opening, &a.Balance)
+	err = row.Scan(&a.ID, &a.Name, &a.Currency, &a.CreditLine, &a.Opening, &a.Balance, &a.Held)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Account{}, ErrNoAccount
 	}
@@ -131,4 +134,65 @@ func texts(ctx context.Context, tx db.Tx, query string) ([]string, error) {
 		out = append(out, s)
 	}
 	return out, rows.Err()
+}
+
+// maxExpired bounds how many holds expire in one transaction.
+const maxExpired = 1000
+
+func insertHold(ctx context.Context, tx db.Tx, h Hold, at time.Time) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO hold (id, account_id, amount, state, at_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6)`,
+		h.ID, h.Account, h.Amount, h.State, at.UnixMilli(), h.Expires.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("ledger: keep on account %d: %w", h.Account, err)
+	}
+	return addHeld(ctx, tx, h.Account, h.Amount)
+}
+
+// FindHold returns the hold, or [ErrNoHold].
+func FindHold(ctx context.Context, tx db.Tx, id int64) (Hold, error) {
+	h := Hold{ID: id}
+	var expires int64
+	err := tx.QueryRowContext(ctx, `SELECT account_id, amount, state, expires_ms FROM hold WHERE id = $1`, id).
+		Scan(&h.Account, &h.Amount, &h.State, &expires)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNoHold
+	}
+	if err != nil {
+		return Hold{}, fmt.Errorf("ledger: hold %d: %w", id, err)
+	}
+	h.Expires = time.UnixMilli(expires)
+	return h, nil
+}
+
+func updateHold(ctx context.Context, tx db.Tx, h Hold, to HoldState, delta int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE hold SET state = $1 WHERE id = $2`, to, h.ID)
+	if err != nil {
+		return fmt.Errorf("ledger: move hold %d: %w", h.ID, err)
+	}
+	return addHeld(ctx, tx, h.Account, delta)
+}
+
+func addHeld(ctx context.Context, tx db.Tx, account, delta int64) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE account SET held = held + $1 WHERE id = $2`, delta, account); err != nil {
+		return fmt.Errorf("ledger: hold on account %d: %w", account, err)
+	}
+	return nil
+}
+
+func overdue(ctx context.Context, tx db.Tx, account int64, at time.Time) ([]int64, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id FROM hold WHERE state = 'open' AND expires_ms <= $1 AND ($2 = 0 OR account_id = $2)
+		ORDER BY id`, at.UnixMilli(), account)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: overdue holds: %w", err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() && len(ids) < maxExpired {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("ledger: overdue holds: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }
