@@ -1,0 +1,193 @@
+package simulate
+
+import (
+	"time"
+
+	"posd/emv"
+	"posd/emv/payment"
+	"posd/transport/acquirer"
+)
+
+// build makes link and terminal of a life.
+func (l *life) build() (err error) {
+	w := l.w
+	l.link, err = acquirer.New(acquirer.Config{
+		Dial: l.w.network.dial, Dialect: dialect, Terminal: tid, Merchant: mid, Serial: serial, Operator: "01",
+		Keys: l.keys, Batch: l.batch, OnSignOn: l.signedOn, Now: w.now, Rand: w.linkRand, Log: w.log,
+		AnswerTimeout: answerTimeout, EchoInterval: echoInterval, BackOffMax: 10 * time.Minute,
+	})
+	if err != nil {
+		return err
+	}
+	slot := &slot{l: l, card: w.cards[0], dice: w.holder}
+	pad := pad{l, w.cfg.Scene.tmk, func() string { return w.cards[w.current].Profile().PIN }, w.padDice}
+	host, journal := w.cfg.Bug.plant(l, l.link, l.journal)
+	l.slot = slot
+	l.terminal, err = payment.New(payment.Config{
+		Terminal: tid, Merchant: mid, Journal: checkedJournal{journal, l}, Host: checkedHost{host, l},
+		Kernel: w.cfg.Scene.kernel, Slot: slot, PINPad: pad, Keys: l.keys, Display: face{}, Chooser: face{},
+		Receipt: printer{l, w.paperDice}, Now: w.now, Rand: w.payRand, Log: w.log, At: l.at,
+	})
+	return err
+}
+
+func (l *life) batch() uint32 {
+	id, err := l.journal.Next(l.ctx)
+	if err != nil {
+		return 0
+	}
+	return id.Batch
+}
+
+// signedOn is acquirer.Config.OnSignOn, as cmd/posd has it.
+func (l *life) signedOn(batch uint32, _ string) {
+	err := l.journal.SetBatch(l.ctx, batch)
+	l.w.note("link: signed on, batch %d%s", batch, because(err))
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// play lets the terminal live, again and again, until all orders were given; then
+// everything comes to rest, and the books are compared.
+func (w *world) play() {
+	left := w.cfg.Orders
+	for left > 0 {
+		w.live(func(l *life) {
+			for left > 0 {
+				l.idle(w.orders.between(10*time.Second, 40*time.Minute))
+				left--
+				l.order()
+			}
+		})
+	}
+	w.calm()
+	w.live((*life).settle)
+	w.audit()
+}
+
+// live is one life, and the time without power after it.
+func (w *world) live(f func(l *life)) {
+	l, err := w.turnOn()
+	if err != nil {
+		w.note("boot: %v", err)
+		_ = wait(w.ctx, w.power.between(time.Minute, time.Hour))
+		return
+	}
+	ended := l.lives(func() {
+		l.boot()
+		f(l)
+	})
+	l.turnOff()
+	if !ended {
+		w.stats.Cuts++
+		_ = wait(w.ctx, w.power.between(10*time.Second, 30*time.Minute))
+	}
+}
+
+// boot is what cmd/posd's till does first.
+func (l *life) boot() {
+	owed, err := l.terminal.Recover(l.ctx)
+	l.alive()
+	l.w.note("boot: %d owed%s", owed, because(err))
+}
+
+// idle is the time between two orders: debts are settled as the line comes up.
+func (l *life) idle(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			l.alive()
+		case <-timer.C:
+			return
+		case <-l.wake:
+			l.pause(l.w.orders.between(time.Millisecond, time.Second))
+			l.tend()
+		}
+	}
+}
+
+// tend sends what is owed.
+func (l *life) tend() {
+	left, err := l.terminal.SettleDebts(l.ctx)
+	l.alive()
+	if left > 0 || err != nil {
+		l.w.note("till: %d owed%s", left, because(err))
+	}
+}
+
+// order is one payment, with what goes wrong around it.
+func (l *life) order() {
+	w := l.w
+	l.mischief()
+	w.current = w.orders.n(len(w.cards))
+	l.slot.card = w.cards[w.current]
+	amount := yuan(int64(1 + w.orders.n(30_000)))
+	w.note("order: sale %v on card %d", amount, w.current)
+	w.stats.Orders++
+	res, err := l.terminal.Pay(l.ctx, payment.Order{Kind: payment.Sale, Amount: amount, Operator: "01"})
+	l.alive()
+	w.note("order: %v %s%s %s", res.Outcome, res.Code, because(err), res.Why)
+	l.count(res, err)
+}
+
+func (l *life) count(res payment.Result, err error) {
+	s := &l.w.stats
+	switch {
+	case err != nil:
+		s.Errors++
+	case res.Outcome == emv.Approved:
+		s.Approved++
+		l.w.checkTold(res)
+	case res.Outcome == emv.Declined:
+		s.Declined++
+	default:
+		s.Cancelled++
+	}
+}
+
+// mischief plans what strikes at some moment of the next minute or so.
+func (l *life) mischief() {
+	w := l.w
+	sky := w.weather()
+	soon := func() time.Duration { return w.clock.between(0, 90*time.Second) }
+	if w.clock.hits(sky.powerAny) {
+		time.AfterFunc(soon(), func() { l.cut("at any moment") })
+	}
+	if w.clock.hits(sky.rekey) {
+		time.AfterFunc(soon(), func() { w.note("link: new keys wanted"); l.link.SignOn() })
+	}
+	if w.clock.hits(sky.lineDown) {
+		away := w.clock.between(time.Second, 20*time.Minute)
+		time.AfterFunc(soon(), func() { w.network.outage(away) })
+	}
+	if w.clock.hits(sky.full) {
+		w.mu.Lock()
+		w.full = time.Now().Add(w.clock.between(time.Second, 10*time.Minute))
+		w.mu.Unlock()
+		w.note("disk: full")
+	}
+	if w.clock.hits(sky.clock) {
+		w.mu.Lock()
+		w.skew = w.clock.between(-400*24*time.Hour, 400*24*time.Hour)
+		w.mu.Unlock()
+		w.note("clock: %v off", w.skew)
+	}
+}
+
+// settle brings everything to rest: no fault strikes any more.
+func (l *life) settle() {
+	l.idle(15 * time.Minute)
+	for range 10 {
+		left, err := l.terminal.SettleDebts(l.ctx)
+		l.w.note("rest: %d owed%s", left, because(err))
+		if left == 0 && err == nil {
+			break
+		}
+		l.pause(l.w.orders.between(time.Minute, 2*time.Minute))
+	}
+	l.read()
+}
