@@ -15,6 +15,7 @@ import (
 
 	"posd/cmd/internal/drivers"
 	"posd/device"
+	"posd/device/gpio"
 	"posd/ui/text"
 )
 
@@ -37,7 +38,7 @@ func (t *tool) deviceListCommand() *cobra.Command {
 
 // driverJSON is a driver of the list as JSON.
 type driverJSON struct {
-	Kind    string      `json:"kind"` // as in the configuration: reader, pinpad, printer
+	Kind    string      `json:"kind"` // as in the configuration: reader, pinpad, printer, display, lamps
 	Scheme  string      `json:"scheme"`
 	Words   string      `json:"words"`
 	Example string      `json:"example"`
@@ -70,6 +71,8 @@ func (t *tool) listDrivers() error {
 	all := driversOf(t, "reader", set.Readers())
 	all = append(all, driversOf(t, "pinpad", set.PINPads())...)
 	all = append(all, driversOf(t, "printer", set.Printers())...)
+	all = append(all, driversOf(t, "display", set.Displays())...)
+	all = append(all, driversOf(t, "lamps", set.Lamps())...)
 	if t.output == "json" {
 		return t.json(all)
 	}
@@ -102,6 +105,9 @@ Card reader: what it says of itself, whether a card is there, its answer to rese
 words, and whether it answers SELECT (the payment system directory).
 PIN pad: a text on its display; with --pin-entry a PIN entry, which the user cancels.
 Printer: its status, and a test page with sizes, Chinese text, a QR code and a bar code.
+Display: a test text, for as long as --wait says.
+Lights (gpio:): each of their indications, each for as long as --wait says.
+Line (CHIP/OFFSET[,low], as devices.tamper has it): its level, which is not changed.
 
 What failed is printed with what to do. The exit status is 1 if anything failed. A
 device that posd has open is in use: stop posd first.`
@@ -110,10 +116,14 @@ device that posd has open is in use: stop posd first.`
 读卡器：自述信息，是否有卡，复位应答的含义，以及对 SELECT（支付系统目录）的应答。
 密码键盘：显示一行文字；--pin-entry 要求输入 PIN，由用户取消。
 打印机：状态，以及包含字号、中文、二维码和条码的测试页。
+显示屏：测试文字，显示时间由 --wait 指定。
+指示灯（gpio:）：逐一显示每种指示，每种的时间由 --wait 指定。
+输入线（CHIP/OFFSET[,low]，同 devices.tamper）：读出电平，不作改变。
 
 失败的项目附处理办法；有失败时退出状态为 1。posd 正在使用的设备须先停止 posd。`
 	deviceTestExample = `  posctl device test ccid:///dev/serial/by-id/usb-Gemalto…
-  posctl device test 'escpos:///dev/ttyUSB0?baud=9600&columns=48'`
+  posctl device test 'escpos:///dev/ttyUSB0?baud=9600&columns=48'
+  posctl device test 'gpio:///dev/gpiochip0?lights=17,27,22,23&buzzer=24'`
 )
 
 // deviceOptions are the flags of posctl device test.
@@ -140,7 +150,7 @@ func (t *tool) deviceTestCommand() *cobra.Command {
 
 // result is what became of one thing that was tried.
 type result struct {
-	Device string `json:"device"` // reader, pinpad, printer
+	Device string `json:"device"` // reader, pinpad, printer, display, lamps, line
 	What   string `json:"what"`
 	State  string `json:"state"` // loaded, skipped, failed
 	Detail string `json:"detail,omitempty"`
@@ -159,28 +169,13 @@ type trial struct {
 const openTime = 30 * time.Second
 
 func (t *tool) deviceTest(ctx context.Context, url string, o deviceOptions) error {
-	set := drivers.New()
-	b := &trial{tool: t}
-	known := false
-	if set.Readers().Serves(url) {
-		known = true
-		if err := try(ctx, b, "reader", set.Readers(), url, func(d device.Reader) { b.reader(ctx, d, o) }); err != nil {
-			return err
-		}
+	b, set := &trial{tool: t}, drivers.New()
+	if spec, err := gpio.ParseSpec(url); err == nil && !strings.Contains(url, ":") {
+		b.line(spec)
+	} else if err := b.byURL(ctx, set, url, o); err != nil {
+		return &usageError{err.Error()}
 	}
-	if set.PINPads().Serves(url) {
-		known = true
-		if err := try(ctx, b, "pinpad", set.PINPads(), url, func(d device.PINPad) { b.pinpad(ctx, d, o) }); err != nil {
-			return err
-		}
-	}
-	if set.Printers().Serves(url) {
-		known = true
-		if err := try(ctx, b, "printer", set.Printers(), url, func(d device.Printer) { b.printer(ctx, d) }); err != nil {
-			return err
-		}
-	}
-	if !known {
+	if b.device == "" {
 		return &usageError{t.word("cli.no_driver", drivers.Scheme(url))}
 	}
 	if t.output == "json" {
@@ -194,10 +189,40 @@ func (t *tool) deviceTest(ctx context.Context, url string, o deviceOptions) erro
 	return nil
 }
 
-// try opens a device and has it tried. The error is one of the URL.
+// byURL tries each device that a URL stands for: a box may be several.
+func (b *trial) byURL(ctx context.Context, set *drivers.Set, url string, o deviceOptions) error {
+	for _, one := range []func() error{
+		func() error {
+			return try(ctx, b, "reader", set.Readers(), url, func(d device.Reader) { b.reader(ctx, d, o) })
+		},
+		func() error {
+			return try(ctx, b, "pinpad", set.PINPads(), url, func(d device.PINPad) { b.pinpad(ctx, d, o) })
+		},
+		func() error {
+			return try(ctx, b, "printer", set.Printers(), url, func(d device.Printer) { b.printer(ctx, d) })
+		},
+		func() error {
+			return try(ctx, b, "display", set.Displays(), url, func(d device.Display) { b.display(ctx, d, o) })
+		},
+		func() error {
+			return try(ctx, b, "lamps", set.Lamps(), url, func(d *drivers.Lamps) { b.lamps(ctx, d, o) })
+		},
+	} {
+		if err := one(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// try opens a device and has it tried, if the table is for the URL. The error is one of the
+// URL.
 func try[T io.Closer](ctx context.Context, b *trial, kind string, table drivers.Table[T], url string, f func(T)) error {
+	if !table.Serves(url) {
+		return nil
+	}
 	if err := table.Check(url); err != nil {
-		return &usageError{err.Error()}
+		return err
 	}
 	b.device = kind
 	b.head(table[drivers.Scheme(url)].Words)
@@ -257,6 +282,7 @@ var advices = []struct {
 	err error
 	do  text.Key
 }{
+	{gpio.ErrNoChip, "cli.dev_no_chip"},
 	{fs.ErrNotExist, "cli.dev_no_path"},
 	{fs.ErrPermission, "cli.dev_permission"},
 	{syscall.EAGAIN, "cli.dev_in_use"},

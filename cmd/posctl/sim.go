@@ -115,6 +115,9 @@ func (t *tool) simLines(kind simKind) string {
 }
 
 func (t *tool) simFaults(kind simKind) string {
+	if len(kind.faults) == 0 {
+		return "  -"
+	}
 	var b strings.Builder
 	line := " "
 	for _, name := range kind.faults {

@@ -58,6 +58,7 @@ var simKinds = []simKind{
 			simccid.Silent - 1: "silent", simccid.BadLRC - 1: "bad-lrc", simccid.NoEcho - 1: "no-echo", simccid.WrongSeq - 1: "wrong-seq",
 			simccid.Late - 1: "late", simccid.TimeRequests - 1: "time-requests", simccid.Extensions - 1: "extensions",
 			simccid.PowerUpFails - 1: "power-up-fails", simccid.ShortAnswer - 1: "short-answer",
+			simccid.PowerUpGarbled - 1: "power-up-garbled",
 		},
 	},
 	{
@@ -123,6 +124,7 @@ var simKinds = []simKind{
 			simescpos.Lagging - 1: "lagging", simescpos.Unconfirming - 1: "unconfirming",
 		}, "paper-out", "paper-low", "cover-open", "power-off"),
 	},
+	{name: "pole", words: "dev.pole", build: buildPole},
 }
 
 // newCard makes a card of a file, or of the cards that come with the program.

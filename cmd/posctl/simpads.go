@@ -11,6 +11,7 @@ import (
 	simabecs "posd/device/sim/abecs"
 	"posd/device/sim/card"
 	simescpos "posd/device/sim/escpos"
+	simpole "posd/device/sim/pole"
 	simvfpad "posd/device/sim/vfpad"
 	"posd/emv"
 )
@@ -170,4 +171,18 @@ func printerFault(p *simescpos.Printer, fault, times int) {
 		p.SetPaperLow(false)
 		p.SetCoverOpen(false)
 	}
+}
+
+// buildPole is a customer display, whose text is printed whenever it changes.
+func buildPole(s *stage) (simulator, error) {
+	var pole *simpole.Display
+	var before string
+	pole = simpole.New(func() {
+		rows := pole.Rows()
+		if now := onOneLine(strings.Join(rows[:], "\n")); now != before {
+			before = now
+			s.say("cli.sim_shows", now)
+		}
+	})
+	return simulator{run: pole.Run, misbehave: func(int, int, time.Duration) {}}, nil
 }

@@ -22,6 +22,9 @@ type Config struct {
 	Debounce time.Duration
 }
 
+// ErrNoChip is the cause of an error of Open: the machine has no such chip.
+var ErrNoChip = errors.New("there is no such chip")
+
 // request is what the chip's library gives: a line that is ours.
 type request interface {
 	Reconfigure(options ...gpiocdev.LineConfigOption) error
@@ -59,7 +62,7 @@ func Open(c Config) (*Line, error) {
 	req, err := gpiocdev.RequestLine(c.Chip, c.Offset, gpiocdev.AsIs, gpiocdev.WithConsumer(c.Consumer),
 		gpiocdev.WithEventHandler(func(gpiocdev.LineEvent) { l.seen() }))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("gpio: open %s: there is no such chip, %s: %w", l, chips(gpiocdev.Chips()), err)
+		return nil, fmt.Errorf("gpio: open %s: %w, %s: %w", l, ErrNoChip, chips(gpiocdev.Chips()), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gpio: open %s: %w", l, err)
