@@ -10,6 +10,8 @@ import (
 	"net"
 	"time"
 
+	"posd/emv"
+	"posd/emv/binding"
 	"posd/emv/keyblock"
 	"posd/transport/iso8583"
 )
@@ -22,11 +24,21 @@ type Keys interface {
 	// MACKey is the cipher of the MAC key (TAK), or an error where there is none.
 	MACKey() (cipher.Block, error)
 	// TrackKey is the cipher of the track key (TDK), or an error where there is none.
-	// It is asked only where SignOn is SignOnTrackKey.
+	// It is asked only where the form of the sign-on brings one.
 	TrackKey() (cipher.Block, error)
 	// PINKey is the PIN key's cryptogram as the host sent it, or an error where there is
 	// none: its check value tells whether a PIN block is still good.
 	PINKey() (keyblock.Cryptogram, error)
+}
+
+// Rotation may be implemented by Keys that are to be changed by age and by use.
+type Rotation interface {
+	// Used counts a message that was sealed with the working keys.
+	Used()
+	// Due says why the working keys are to be changed at the time now, and is empty while
+	// they are good. The link asks when the line has been silent for the echo interval,
+	// and then signs on instead of sending an echo: a payment never waits for it.
+	Due(now time.Time) string
 }
 
 // Config is what a Link is made of.
@@ -46,16 +58,24 @@ type Config struct {
 	Operator    string // two digits, field 63 of the sign-on
 
 	// SignOn is the form of the sign-on; 0 is SignOnTrackKey: double-length keys and a
-	// track key. With that form field 35 is never sent in clear.
+	// track key. With that form, SignOnSM4 and SignOnAES field 35 is never sent in clear.
 	SignOn iso8583.Function
 	Keys   Keys
 	Batch  func() uint32 // the terminal's batch, 0 to 999999
 	// OnSignOn hears, after the keys are installed and before any request goes out, the
 	// batch that the host gave and its clock, MMDDhhmmss ("" where it sent none).
 	OnSignOn func(batch uint32, hostTime string)
-	// OnOrder hears the order nibble (处理要求) of each answer that was accepted, 0 to 9.
-	// It is called in the goroutine that waited for the answer. May be nil.
-	OnOrder func(order byte)
+	// OnOrder hears the order nibble (处理要求) of each answer that was accepted, 0 to 9. It
+	// is called in the goroutine that waited for the answer. May be nil.
+	OnOrder func(order iso8583.Order)
+	// Binding says which device this is, for field 59 of each message about a card. An error
+	// keeps the message here. nil: the field is left out.
+	Binding func(pan emv.PAN) (binding.Terminal, error)
+	// Idle tells that no payment is under way: working keys that are due are changed then,
+	// and only then. nil: always.
+	Idle func() bool
+	// Currency is that of settlements; 0 is CNY.
+	Currency emv.Currency
 
 	Now  func() time.Time // business clock, for Status
 	Rand io.Reader        // jitter of the back-off
@@ -94,16 +114,21 @@ func (c *Config) defaults() {
 	if c.SignOn == 0 {
 		c.SignOn = iso8583.SignOnTrackKey
 	}
+	if c.Currency == 0 {
+		c.Currency = emv.CNY
+	}
+	if c.Idle == nil {
+		c.Idle = func() bool { return true }
+	}
 	if c.OnSignOn == nil {
 		c.OnSignOn = func(uint32, string) {}
 	}
 	if c.OnOrder == nil {
-		c.OnOrder = func(byte) {}
+		c.OnOrder = func(iso8583.Order) {}
 	}
 }
 
 func (c *Config) check() error {
-	signOn := c.SignOn == iso8583.SignOnSingle || c.SignOn == iso8583.SignOnDouble || c.SignOn == iso8583.SignOnTrackKey
 	for _, field := range []struct {
 		name    string
 		missing bool
@@ -116,7 +141,7 @@ func (c *Config) check() error {
 		{"Serial (1 to 95 characters)", len(c.Serial) == 0 || len(c.Serial) > 95},
 		{"Certificate (4 characters)", len(c.Certificate) != 4},
 		{"Operator (2 digits)", len(c.Operator) != 2},
-		{"SignOn (001, 003 or 004)", !signOn},
+		{"SignOn (001, 003, 004, 006 or 007)", !isSignOn(c.SignOn)},
 		{"Keys", c.Keys == nil},
 		{"Batch", c.Batch == nil},
 		{"Now", c.Now == nil},
@@ -129,6 +154,11 @@ func (c *Config) check() error {
 		}
 	}
 	return nil
+}
+
+// sealsTracks tells that the form of the sign-on brings a track key.
+func (c *Config) sealsTracks() bool {
+	return c.SignOn != iso8583.SignOnSingle && c.SignOn != iso8583.SignOnDouble
 }
 
 func hasCertificate(c *tls.Config) bool {

@@ -41,7 +41,7 @@ func unhex(s string) []byte {
 }
 
 func tdes(key string) cipher.Block {
-	block, err := iso8583.NewTDES(unhex(key))
+	block, err := keyblock.NewCipher(unhex(key))
 	if err != nil {
 		panic(err)
 	}
@@ -76,7 +76,7 @@ func (k *testKeys) Install(w keyblock.WorkingKeys) error {
 		if err != nil {
 			return err
 		}
-		if blocks[i], err = iso8583.NewTDES(key); err != nil {
+		if blocks[i], err = keyblock.NewCipher(key); err != nil {
 			return err
 		}
 	}
@@ -223,7 +223,7 @@ func good(m iso8583.Message) iso8583.Message {
 			Function: m.Function, STAN: m.STAN, Time: "080000", Date: "1123", Code: "00",
 			Terminal: m.Terminal, Merchant: m.Merchant, Batch: 7,
 		}
-		if m.Function != iso8583.Echo {
+		if isSignOn(m.Function) {
 			out.Data = unhex(signOnKeys)
 		}
 		return out
@@ -234,6 +234,24 @@ func good(m iso8583.Message) iso8583.Message {
 			Merchant: m.Merchant, Issuer: "01020000", Acquirer: "48021000", Currency: m.Currency,
 			ICC: unhex("910A11223344556677883030"), Private: m.Private,
 			Text: "CUP\xBD\xBB\xD2\xD7\xB3\xC9\xB9\xA6            ",
+		}
+	case *iso8583.ScriptRequest:
+		return &iso8583.ScriptResponse{
+			Type: m.Type, Amount: m.Amount, STAN: m.STAN, Time: "080104", Date: "1123", RRN: "112308010400",
+			Code: "00", Terminal: m.Terminal, Merchant: m.Merchant, Private: m.Private,
+		}
+	case *iso8583.SettlementRequest:
+		out := &iso8583.SettlementResponse{
+			STAN: m.STAN, Time: "220000", Date: "1123", SettleDate: "1124", RRN: "112322000000", Code: "00",
+			Terminal: m.Terminal, Merchant: m.Merchant, Currency: m.Currency, Batch: m.Batch,
+			Domestic: m.Domestic, Foreign: m.Foreign,
+		}
+		out.Domestic.Verdict, out.Foreign.Verdict = 1, 2
+		return out
+	case *iso8583.UploadRequest:
+		return &iso8583.UploadResponse{
+			Function: m.Function, Type: m.Type, STAN: m.STAN, Time: "220001", Date: "1123", RRN: "112322000100",
+			Code: "00", Terminal: m.Terminal, Merchant: m.Merchant, Private: m.Private, Group: m.Group, Count: m.Count,
 		}
 	case *iso8583.ReversalRequest:
 		return &iso8583.ReversalResponse{

@@ -2,6 +2,7 @@ package acquirer
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"net"
@@ -45,7 +46,8 @@ const (
 type request struct {
 	key     iso8583.Key
 	message iso8583.Message
-	frame   []byte // with its length; wiped by the writer
+	frame   []byte       // with its length; wiped by the writer
+	mac     cipher.Block // verifies the answer; nil for none
 	state   atomic.Int32
 	sent    chan sent   // from the writer, one
 	answer  chan answer // from the reader, one
@@ -170,7 +172,7 @@ func (n *line) receive(frame []byte) {
 		n.link.unmatched(message.Key())
 		return
 	}
-	r.answer <- answer{header, message, n.link.verify(frame, message)}
+	r.answer <- answer{header, message, n.link.verify(frame, r, message)}
 }
 
 // take returns the request that the message answers and forgets it, or nil.
@@ -178,12 +180,42 @@ func (n *line) take(m iso8583.Message) *request {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r := n.pending[m.Key()]
+	if r == nil {
+		r = n.numberless(m)
+	}
 	if r == nil || !answers(r.message, m) {
 		return nil
 	}
 	delete(n.pending, r.key)
 	n.link.settle(r.key, answered)
 	return r
+}
+
+// numberless returns the request that a management answer without field 11 may belong to:
+// some hosts leave it out of a list. It must be the only one of its function.
+func (n *line) numberless(m iso8583.Message) *request {
+	answer, ok := m.(*iso8583.NetworkResponse)
+	if !ok || answer.STAN != 0 {
+		return nil
+	}
+	var found *request
+	for key, r := range n.pending {
+		if key.Terminal != answer.Terminal || !answers(r.message, answer) {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = r
+	}
+	return found
+}
+
+// idle tells that no request waits for its answer.
+func (n *line) idle() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.pending) == 0
 }
 
 // add makes r wait for its answer.

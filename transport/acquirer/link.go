@@ -145,11 +145,28 @@ func (l *Link) next(ctx context.Context, n *line, idle <-chan time.Time) error {
 	case <-l.echo:
 		return l.sendEcho(ctx, n)
 	case <-idle:
-		if n.untilEcho() > 0 {
+		switch {
+		case n.untilEcho() > 0:
 			return nil
+		case l.due(n):
+			l.move(rekey)
+			return l.signOn(ctx, n)
 		}
 		return l.sendEcho(ctx, n)
 	}
+}
+
+// due tells that the working keys are to be changed and that nobody would notice.
+func (l *Link) due(n *line) bool {
+	keys, ok := l.cfg.Keys.(Rotation)
+	if !ok || !n.idle() || !l.cfg.Idle() {
+		return false
+	}
+	why := keys.Due(l.cfg.Now())
+	if why != "" {
+		l.cfg.Log.Info("acquirer: working keys are changed", "why", why)
+	}
+	return why != ""
 }
 
 func drain(c chan struct{}) {

@@ -312,7 +312,7 @@ func TestSignOnsThatFail(t *testing.T) {
 		want   string
 	}{
 		{"refused", func(m *iso8583.NetworkResponse) { m.Code, m.Data = "03", nil }, "acquirer: sign on: host answered 03"},
-		{"no keys", func(m *iso8583.NetworkResponse) { m.Data = nil }, "acquirer: sign on: field 62: iso8583: sign-on keys of 0 bytes, 24, 40 or 60 wanted: bad value"},
+		{"no keys", func(m *iso8583.NetworkResponse) { m.Data = nil }, "acquirer: sign on: field 62: iso8583: sign-on keys of 0 bytes have not form 004: bad value"},
 		{"wrong check value", func(m *iso8583.NetworkResponse) { m.Data[36] ^= 1 }, "acquirer: sign on: install keys: keyblock:"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

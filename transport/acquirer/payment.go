@@ -8,161 +8,115 @@ import (
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"posd/emv/binding"
 	"posd/emv/payment"
 	"posd/transport/iso8583"
 )
 
 var _ payment.Authorizer = (*Link)(nil)
 
-// transactionType gives the message set's name of a kind of payment.
+// transactionTypes gives the message set's name of each kind of payment.
+var transactionTypes = map[payment.Kind]iso8583.TransactionType{
+	payment.Sale:             iso8583.Sale,
+	payment.Void:             iso8583.Void,
+	payment.Refund:           iso8583.Refund,
+	payment.Preauth:          iso8583.Preauth,
+	payment.PreauthVoid:      iso8583.PreauthVoid,
+	payment.Completion:       iso8583.PreauthCompletion,
+	payment.CompletionAdvice: iso8583.PreauthAdvice,
+	payment.CompletionVoid:   iso8583.PreauthCompletionVoid,
+	payment.Balance:          iso8583.Balance,
+	payment.OfflineSale:      iso8583.OfflineSale,
+	payment.OfflineAdjust:    iso8583.OfflineAdjust,
+	payment.TipAdjust:        iso8583.TipAdjust,
+	payment.OfflineChip:      iso8583.OfflineChip,
+}
+
 func transactionType(k payment.Kind) (iso8583.TransactionType, error) {
-	if k == payment.Sale {
-		return iso8583.Sale, nil
+	if t, ok := transactionTypes[k]; ok {
+		return t, nil
 	}
 	return 0, fmt.Errorf("%v has no message", k)
 }
 
-// signOnCodes are the codes of field 39 that ask for new working keys: MAC wrong, PIN
-// block wrong, batch differs.
-var signOnCodes = map[string]bool{"A0": true, "99": true, "77": true}
-
-// Authorize implements payment.Authorizer. It waits for the link to come up for the
-// connection time-out at most.
+// Authorize implements payment.Authorizer, for each kind of payment. It waits for the link
+// to come up for the connection time-out at most.
 func (l *Link) Authorize(ctx context.Context, req payment.AuthRequest) (payment.Answer, error) {
 	build := func() (iso8583.Message, error) { return l.request(req) }
 	// A new line has a new sign-on, and with it a new PIN key: a PIN block made under the
 	// old one would be a wrong PIN there.
-	answer, err := l.money(ctx, build, len(req.PINBlock) == 0)
-	if err != nil {
-		return payment.Answer{}, fmt.Errorf("acquirer: authorize %v: %w", req.Record.ID, err)
-	}
-	return answer, nil
+	return l.answer(ctx, "authorize", req.Record, build, len(req.PINBlock) == 0)
 }
 
 // Reverse implements payment.Authorizer. It waits as Authorize does.
 func (l *Link) Reverse(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
-	build := func() (iso8583.Message, error) { return reversal(rec) }
-	answer, err := l.money(ctx, build, true)
-	if err != nil {
-		return payment.Answer{}, fmt.Errorf("acquirer: reverse %v: %w", rec.ID, err)
-	}
-	return answer, nil
+	return l.answer(ctx, "reverse", rec, func() (iso8583.Message, error) { return l.reversal(rec) }, true)
 }
 
-// Forward implements payment.Authorizer. It waits as Authorize does.
+// Forward implements payment.Authorizer. It waits as Authorize does. The message is made of
+// the record alone, so it is the same each time.
 func (l *Link) Forward(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
 	build := func() (iso8583.Message, error) { return l.request(payment.AuthRequest{Record: rec}) }
-	answer, err := l.money(ctx, build, true)
+	return l.answer(ctx, "forward", rec, build, true)
+}
+
+// Notify implements payment.Authorizer. It waits as Authorize does.
+func (l *Link) Notify(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
+	return l.answer(ctx, "notify", rec, func() (iso8583.Message, error) { return l.script(rec) }, true)
+}
+
+// answer exchanges a message about a payment; build makes it once the link is up.
+func (l *Link) answer(ctx context.Context, verb string, rec *payment.Record, build builder, again bool) (payment.Answer, error) {
+	m, err := l.money(ctx, build, again)
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("acquirer: forward %v: %w", rec.ID, err)
+		return payment.Answer{}, fmt.Errorf("acquirer: %s %v: %w", verb, rec.ID, err)
 	}
-	return answer, nil
+	return answerOf(m), nil
 }
 
-// Notify implements payment.Authorizer.
-func (l *Link) Notify(_ context.Context, rec *payment.Record) (payment.Answer, error) {
-	return payment.Answer{}, fmt.Errorf("acquirer: notify %v: the message set has no script notice yet: %w", rec.ID, payment.ErrNotSent)
-}
-
-// answers tells that got belongs to the request, which shares its key: same type, and
-// same batch. Some hosts leave the batch out of a refusal.
-func answers(request, got iso8583.Message) bool {
-	switch request := request.(type) {
-	case *iso8583.FinancialRequest:
-		got, ok := got.(*iso8583.FinancialResponse)
-		return ok && got.Type == request.Type && sameBatch(got.Private, request.Private)
-	case *iso8583.ReversalRequest:
-		got, ok := got.(*iso8583.ReversalResponse)
-		return ok && got.Type == request.Type && sameBatch(got.Private, request.Private)
-	case *iso8583.NetworkRequest:
-		got, ok := got.(*iso8583.NetworkResponse)
-		return ok && got.Function == request.Function
-	}
-	return false
-}
-
-func sameBatch(answer, request iso8583.Private) bool {
-	return answer.Batch == 0 || answer.Batch == request.Batch
-}
-
-// money exchanges a message about money: sealed, and its answer verified. Where the line
-// turns out to be dead before a byte was written, and again is set, the next one is tried.
-func (l *Link) money(ctx context.Context, build func() (iso8583.Message, error), again bool) (payment.Answer, error) {
-	a, stale, err := l.attempt(ctx, build)
-	if stale && again {
-		a, _, err = l.attempt(ctx, build)
-	}
-	if errors.Is(err, payment.ErrNoAnswer) {
-		nudge(l.echo) // is anybody there?
-	}
-	if err == nil && a.err != nil {
-		err = a.err
-		l.SignOn()
-	}
-	if err != nil {
-		return payment.Answer{}, err
-	}
-	return l.accept(a), nil
-}
-
-// attempt is one exchange; stale says that its line was dead and the message never left.
-// The message is built once the link is up: a sign-on may just have brought other keys.
-func (l *Link) attempt(ctx context.Context, build func() (iso8583.Message, error)) (a answer, stale bool, err error) {
-	n, err := l.ready(ctx)
-	if err != nil {
-		return answer{}, false, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
-	}
-	m, frame, err := l.seal(build)
-	if err != nil {
-		return answer{}, false, fmt.Errorf("%w: %w", payment.ErrNotSent, err)
-	}
-	a, err = l.exchange(ctx, n, m, frame)
-	return a, errors.Is(err, payment.ErrNotSent) && n.cause() != nil, err
-}
-
-// accept maps an answer that is the host's, and does what it asks for.
-func (l *Link) accept(a answer) payment.Answer {
-	l.cfg.OnOrder(a.header.Order)
-	out := answerOf(a.message)
-	if signOnCodes[out.Code] {
-		l.cfg.Log.Warn("acquirer: host wants a new sign-on", "code", out.Code)
-		l.SignOn()
-	}
-	return out
-}
-
-// seal builds a message and its frame.
-func (l *Link) seal(build func() (iso8583.Message, error)) (iso8583.Message, []byte, error) {
-	m, err := build()
-	if err != nil {
-		return nil, nil, err
-	}
-	key, err := l.cfg.Keys.MACKey()
-	if err != nil {
-		return nil, nil, fmt.Errorf("MAC key: %w", err)
-	}
-	frame, err := l.cfg.Dialect.Seal(frameBuffer(), l.header(), m, key)
-	return m, frame, err
-}
-
-// Field 60 of a payment with a contact chip, and field 26 of one with a PIN.
+// Field 60 of a payment, and field 26 of one with a PIN.
 const (
-	contactChip = 5
-	pinCapture  = 12
+	contactChip    = 5 // 60.4: what the terminal can read
+	stripeFallback = 2 // 60.5: the chip failed, the stripe was read
+	pinCapture     = 12
 )
+
+func private(rec *payment.Record) iso8583.Private {
+	p := iso8583.Private{Batch: rec.ID.Batch, Capability: contactChip}
+	if rec.Fallback {
+		p.Condition = stripeFallback
+	}
+	return p
+}
+
+// original maps what a payment knows of the one that it is about: fields 37, 38 and 61.
+// What is not known of batch and voucher number is zeros before the date.
+func original(rec *payment.Record) (rrn, authCode string, named iso8583.Original) {
+	o := rec.Original
+	if o == nil {
+		return "", "", iso8583.Original{}
+	}
+	return o.RRN, o.AuthCode, iso8583.Original{Batch: o.ID.Batch, STAN: o.ID.STAN, Date: o.Date}
+}
+
+// device returns field 59 for the card, empty where the configuration has no binding.
+func (l *Link) device(rec *payment.Record) ([]byte, error) {
+	if l.cfg.Binding == nil {
+		return nil, nil
+	}
+	terminal, err := l.cfg.Binding(rec.PAN)
+	if err != nil {
+		return nil, fmt.Errorf("field 59: %w", err)
+	}
+	return binding.Append(nil, terminal)
+}
 
 // request maps a payment to its message.
 func (l *Link) request(req payment.AuthRequest) (*iso8583.FinancialRequest, error) {
 	rec := req.Record
-	kind, err := transactionType(rec.Kind)
+	m, err := l.plain(rec)
 	if err != nil {
 		return nil, err
-	}
-	m := &iso8583.FinancialRequest{
-		Type: kind, PAN: rec.PAN, Amount: rec.Amount.Minor, Currency: rec.Amount.Currency,
-		STAN: rec.ID.STAN, Expiry: rec.Expiry, EntryMode: rec.EntryMode, PANSequence: rec.PANSequence,
-		Terminal: rec.Terminal, Merchant: rec.Merchant, ICC: rec.Request,
-		Private: iso8583.Private{Batch: rec.ID.Batch, Capability: contactChip},
 	}
 	if len(req.PINBlock) > 0 {
 		if err := l.sameKey(req); err != nil {
@@ -174,9 +128,45 @@ func (l *Link) request(req payment.AuthRequest) (*iso8583.FinancialRequest, erro
 	if err != nil {
 		return nil, err
 	}
-	double := l.cfg.SignOn != iso8583.SignOnSingle
-	m.Security = iso8583.SecurityControl(len(req.PINBlock) > 0, double, sealed)
+	m.Security = l.cfg.SignOn.Security(len(req.PINBlock) > 0, sealed)
 	return m, nil
+}
+
+// plain is what a record alone says of a payment's message.
+func (l *Link) plain(rec *payment.Record) (*iso8583.FinancialRequest, error) {
+	kind, err := transactionType(rec.Kind)
+	if err != nil {
+		return nil, err
+	}
+	m := &iso8583.FinancialRequest{
+		Type: kind, PAN: rec.PAN, Amount: rec.Amount.Minor, Currency: rec.Amount.Currency,
+		STAN: rec.ID.STAN, Expiry: rec.Expiry, EntryMode: rec.EntryMode, PANSequence: rec.PANSequence,
+		Terminal: rec.Terminal, Merchant: rec.Merchant, ICC: rec.Request, Private: private(rec),
+	}
+	m.RRN, m.AuthCode, m.Original = original(rec)
+	switch rec.Kind {
+	case payment.TipAdjust:
+		m.Tip = rec.Amount.Minor - rec.Before.Minor
+	case payment.Refund:
+		m.Scheme = scheme(rec)
+	}
+	m.Device, err = l.device(rec)
+	return m, err
+}
+
+// unionPay is the registered identifier of UnionPay's applications, and the beginning of
+// its card numbers.
+const (
+	unionPay    = "\xA0\x00\x00\x03\x33"
+	unionPayBIN = "62"
+)
+
+// scheme is field 63 of a refund: CUP for a card of UnionPay, 000 for others.
+func scheme(rec *payment.Record) string {
+	if strings.HasPrefix(string(rec.Facts.AID), unionPay) || strings.HasPrefix(rec.Masked, unionPayBIN) {
+		return "CUP"
+	}
+	return "000"
 }
 
 // errOldPIN says that the PIN was entered under a key that a sign-on has replaced.
@@ -195,12 +185,13 @@ func (l *Link) sameKey(req payment.AuthRequest) error {
 }
 
 // addTrack puts track 2 into m: under the track key where the sign-on brings one, and
-// then never in clear.
+// then never in clear. A payment that is repeated until it is answered goes without from
+// the first time on: the record, of which it is repeated, has no track.
 func (l *Link) addTrack(m *iso8583.FinancialRequest, req payment.AuthRequest) (sealed bool, err error) {
-	if req.Track2.IsZero() {
+	if req.Track2.IsZero() || req.Record.Kind.Rules().Unanswered == payment.Repeat {
 		return false, nil
 	}
-	if l.cfg.SignOn != iso8583.SignOnTrackKey {
+	if !l.cfg.sealsTracks() {
 		m.Track2 = req.Track2
 		return false, nil
 	}
@@ -212,8 +203,9 @@ func (l *Link) addTrack(m *iso8583.FinancialRequest, req payment.AuthRequest) (s
 	return true, err
 }
 
-// reversal maps a debt to its message: no track, no PIN, no reference number.
-func reversal(rec *payment.Record) (*iso8583.ReversalRequest, error) {
+// reversal maps a debt to its message: no track, no PIN, no reference number. Field 38 is
+// the host's where it answered, else that of the original; field 61 is as in the request.
+func (l *Link) reversal(rec *payment.Record) (*iso8583.ReversalRequest, error) {
 	kind, err := transactionType(rec.Kind)
 	if err != nil {
 		return nil, err
@@ -225,13 +217,40 @@ func reversal(rec *payment.Record) (*iso8583.ReversalRequest, error) {
 		Type: kind, PAN: rec.PAN, Amount: rec.Amount.Minor, Currency: rec.Amount.Currency,
 		STAN: rec.ID.STAN, Expiry: rec.Expiry, EntryMode: rec.EntryMode, PANSequence: rec.PANSequence,
 		Code: string(rec.Reversal.Reason), Terminal: rec.Terminal, Merchant: rec.Merchant,
-		ICC:     rec.Reversal.ICC,
-		Private: iso8583.Private{Batch: rec.ID.Batch, Capability: contactChip},
+		ICC: rec.Reversal.ICC, Private: private(rec),
 	}
-	if rec.Answer != nil {
+	_, m.AuthCode, m.Original = original(rec)
+	if rec.Answer != nil && rec.Answer.AuthCode != "" {
 		m.AuthCode = rec.Answer.AuthCode
 	}
-	return m, nil
+	m.Device, err = l.device(rec)
+	return m, err
+}
+
+// script maps the result of issuer scripts to its message. It has the payment's own
+// number in field 11 as well as in field 61, so that the host knows a repeat.
+func (l *Link) script(rec *payment.Record) (*iso8583.ScriptRequest, error) {
+	kind, err := transactionType(rec.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Script == nil {
+		return nil, errors.New("no script result is owed")
+	}
+	m := &iso8583.ScriptRequest{
+		Type: kind, PAN: rec.PAN, Amount: rec.Amount.Minor, Currency: rec.Amount.Currency,
+		STAN: rec.ID.STAN, Expiry: rec.Expiry, EntryMode: rec.EntryMode, PANSequence: rec.PANSequence,
+		Terminal: rec.Terminal, Merchant: rec.Merchant, ICC: rec.Script.ICC, Private: private(rec),
+		Original: iso8583.Original{Batch: rec.ID.Batch, STAN: rec.ID.STAN, Date: rec.Time.Format("0102")},
+	}
+	if a := rec.Answer; a != nil {
+		m.RRN, m.AuthCode = a.RRN, a.AuthCode
+		if len(a.Time) >= 4 {
+			m.Original.Date = a.Time[:4]
+		}
+	}
+	m.Device, err = l.device(rec)
+	return m, err
 }
 
 // answerOf maps an answer back. Another class gives an answer without a code, which no
@@ -242,15 +261,31 @@ func answerOf(m iso8583.Message) payment.Answer {
 		return payment.Answer{
 			Code: m.Code, AuthCode: m.AuthCode, RRN: m.RRN, Time: m.Date + m.Time,
 			SettleDate: m.SettleDate, Acquirer: m.Acquirer, Issuer: m.Issuer,
-			Text: words(m.Text), ICC: m.ICC, Amount: m.Amount,
+			Text: words(m.Text), ICC: m.ICC, Amount: m.Amount, Balance: balance(m.Balance),
 		}
 	case *iso8583.ReversalResponse:
 		return payment.Answer{
 			Code: m.Code, RRN: m.RRN, Time: m.Date + m.Time, SettleDate: m.SettleDate,
 			ICC: m.ICC, Amount: m.Amount,
 		}
+	case *iso8583.ScriptResponse:
+		return payment.Answer{Code: m.Code, RRN: m.RRN, Time: m.Date + m.Time, SettleDate: m.SettleDate, Amount: m.Amount}
+	case *iso8583.SettlementResponse:
+		return payment.Answer{Code: m.Code, RRN: m.RRN, Time: m.Date + m.Time, SettleDate: m.SettleDate}
+	case *iso8583.UploadResponse:
+		return payment.Answer{
+			Code: m.Code, AuthCode: m.AuthCode, RRN: m.RRN, Time: m.Date + m.Time, SettleDate: m.SettleDate, Amount: m.Amount,
+		}
 	}
 	return payment.Answer{}
+}
+
+func balance(b iso8583.AccountBalance) *int64 {
+	if b == (iso8583.AccountBalance{}) {
+		return nil
+	}
+	signed := b.Signed()
+	return &signed
 }
 
 // words turns field 63 (GBK: 3 bytes of scheme, then three texts filled up with blanks)

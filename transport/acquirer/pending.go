@@ -1,11 +1,9 @@
 package acquirer
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	"posd/emv/payment"
 	"posd/transport/iso8583"
 )
 
@@ -94,21 +92,4 @@ func (l *Link) drop(why dropReason, k iso8583.Key, cause error) {
 // roundTrip notes how long an answer took.
 func (l *Link) roundTrip(d time.Duration) {
 	l.count(func(s *Status) { s.RoundTrip = d })
-}
-
-// verify checks the MAC of an answer about money on the bytes that came. Management
-// answers have none: working keys prove themselves by their check values.
-func (l *Link) verify(frame []byte, m iso8583.Message) error {
-	l.count(func(s *Status) { s.Answers++ })
-	if _, ok := m.(*iso8583.NetworkResponse); ok {
-		return nil
-	}
-	key, err := l.cfg.Keys.MACKey()
-	if err != nil {
-		return fmt.Errorf("%w: MAC key: %w", payment.ErrBadMAC, err)
-	}
-	if err := l.cfg.Dialect.VerifyMAC(frame, key); err != nil {
-		return errors.Join(payment.ErrBadMAC, err)
-	}
-	return nil
 }
