@@ -263,6 +263,13 @@ func (db *DB) flush() error {
 	return nil
 }
 
+// Free returns the bytes that records may still take.
+func (db *DB) Free() int64 {
+	used, _ := db.Size()
+	stats := db.bolt.Stats()
+	return db.slots.lay.size - used + int64(stats.FreePageN+stats.PendingPageN)*pageSize
+}
+
 // Unload gives back the memory of the pages that were read: bbolt maps the file, and
 // what a walk over all records touched stays in the process until somebody says so. What
 // is needed again is read again.

@@ -133,7 +133,8 @@ func fillJournal(t testing.TB, db *store.DB, n int) {
 	for from := 0; from < n; from += 100 {
 		err := db.Update(func(tx *store.Tx) error {
 			for i := from; i < min(from+100, n); i++ {
-				if err := putRecord(tx, uint64(i+1), fullRecord(uint32(i+1)), true); err != nil {
+				rec := fullRecord(uint32(i + 1))
+				if err := putRecord(tx, entryFor(uint64(i+1), rec), rec, true); err != nil {
 					return err
 				}
 			}

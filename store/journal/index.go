@@ -6,8 +6,25 @@ import (
 	"fmt"
 
 	"posd/emv/payment"
+	"posd/emv/payment/batch"
 	"posd/store"
 )
+
+// entry is what is known of a record without opening it.
+type entry struct {
+	seq          uint64
+	id, original payment.ID
+	state        payment.State
+	kind         payment.Kind
+	flags        uint8
+}
+
+func (e entry) printed() bool { return e.flags&flagPrinted != 0 }
+func (e entry) carried() bool { return e.flags&flagCarried != 0 }
+func (e entry) hole() bool    { return e.state == 0 && e.id == payment.ID{} }
+
+// owed tells that something is still to be sent for the payment, or decided by a person.
+func (e entry) owed() bool { return !e.state.Final() || e.flags&flagNotice != 0 }
 
 // change is one commit of the journal, and what the index is after it.
 type change struct {
@@ -21,7 +38,13 @@ type change struct {
 func (j *Journal) store(ctx context.Context, rec *payment.Record, c change) error {
 	err := j.commit(ctx, c)
 	if errors.Is(err, store.ErrUnknown) && !j.stale && j.holds(rec) {
-		return nil
+		err = nil
+	}
+	if errors.Is(err, store.ErrFull) {
+		err = fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	if err == nil {
+		j.follow(rec)
 	}
 	return err
 }
@@ -71,7 +94,7 @@ func (j *Journal) putPrinted(tx *store.Tx) error {
 // apply brings the index up to a change that is on disk.
 func (j *Journal) apply(c change) {
 	for id := range j.printed {
-		j.entries[j.byID[id]].printed = true
+		j.entries[j.byID[id]].flags |= flagPrinted
 	}
 	clear(j.printed)
 	j.head = c.head
@@ -98,54 +121,85 @@ func (j *Journal) fresh(ctx context.Context) error {
 // confirm what it holds first.
 func (j *Journal) reload(ctx context.Context) error {
 	j.stale = true
-	var h head
-	var entries []entry
-	err := j.db.View(func(tx *store.Tx) (err error) {
-		if h, err = readHead(tx); err != nil {
-			return err
-		}
-		entries, err = readEntries(ctx, tx)
-		return err
-	})
+	var next index
+	err := j.db.View(func(tx *store.Tx) error { return next.read(ctx, tx) })
 	if err == nil {
-		err = contiguous(h, entries)
+		err = next.contiguous()
 	}
 	if err != nil {
 		return err
 	}
-	j.head, j.entries, j.byID = h, entries, make(map[payment.ID]int, len(entries))
-	for at, e := range entries {
-		j.byID[e.id] = at
-		if e.printed {
-			delete(j.printed, e.id)
+	j.index = next
+	for id := range j.printed {
+		if at, ok := j.byID[id]; !ok || j.entries[at].printed() {
+			delete(j.printed, id)
 		}
 	}
 	j.stale = false
 	return nil
 }
 
-func readEntries(ctx context.Context, tx *store.Tx) (entries []entry, err error) {
-	err = tx.Each(bucketRecords, func(key, value []byte, damage error) error {
+// index is what the journal knows of its file without opening a record.
+type index struct {
+	head     head
+	entries  []entry            // in the order in which they began
+	byID     map[payment.ID]int // index in entries
+	holes    []uint64           // numbers of records that both copies lost
+	settling *batch.Settlement  // nil for none under way
+	last     *batch.Settlement  // nil for none
+}
+
+func (x *index) read(ctx context.Context, tx *store.Tx) (err error) {
+	if x.head, err = readHead(tx); err != nil {
+		return err
+	}
+	if x.settling, err = readSettlement(tx, keyOpen()); err != nil {
+		return err
+	}
+	if x.last, err = readSettlement(tx, keyLast()); err != nil {
+		return err
+	}
+	most := min(x.head.next-x.head.first, maxEntries)
+	x.entries, x.byID = make([]entry, 0, most), make(map[payment.ID]int, most)
+	return tx.Scan(bucketRecords, func(key, value []byte, damage error) error {
 		if damage != nil {
 			return damage
 		}
 		e, err := entryOf(key, value)
-		entries = append(entries, e)
-		return errors.Join(err, ctx.Err())
+		if err != nil {
+			return err
+		}
+		x.add(e)
+		return ctx.Err()
 	})
-	return entries, err
+}
+
+func (x *index) add(e entry) {
+	if e.hole() {
+		x.holes = append(x.holes, e.seq)
+		return
+	}
+	x.byID[e.id] = len(x.entries)
+	x.entries = append(x.entries, e)
 }
 
 // contiguous checks that no record is missing: the seal of a record says nothing about
 // one that a damaged page no longer shows.
-func contiguous(h head, entries []entry) error {
-	if want := h.next - h.first; uint64(len(entries)) != want {
-		return fmt.Errorf("%d records, %d were stored: %w", len(entries), want, store.ErrDamaged)
+func (x *index) contiguous() error {
+	if got, want := uint64(len(x.entries)+len(x.holes)), x.head.next-x.head.first; got != want {
+		return fmt.Errorf("%d records, %d were stored: %w", got, want, store.ErrDamaged)
 	}
-	for i, e := range entries {
-		if want := h.first + uint64(i); e.seq != want {
-			return fmt.Errorf("record %d is missing: %w", want, store.ErrDamaged)
+	holes := x.holes
+	seq := x.head.first
+	for _, e := range x.entries {
+		for len(holes) > 0 && holes[0] == seq {
+			holes = holes[1:]
+			seq++
 		}
+		if e.seq != seq {
+			return fmt.Errorf("record %d is missing: %w", seq, store.ErrDamaged)
+		}
+		seq++
 	}
 	return nil
 }

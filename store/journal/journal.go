@@ -8,7 +8,10 @@ import (
 	"sync"
 
 	"posd/emv/payment"
+	"posd/emv/payment/batch"
 	"posd/store"
+	"posd/store/archive"
+	"posd/store/wal"
 )
 
 // Journal is a payment.Journal.
@@ -37,50 +40,73 @@ const (
 	maxList  = 500 // records of one List
 )
 
+// maxEntries bounds what an index makes room for before it has counted.
+const maxEntries = 100_000
+
 // Config is what a journal needs. Limit is how many payments it holds; 0 is DefaultLimit.
 // A store holds a payment for each 4 KiB of its size, less 16: 8175 in 32 MiB.
 type Config struct {
 	DB    *store.DB
 	Limit int
+	// Log is the second copy; nil for none.
+	Log *wal.Log
+	// Archive takes the batches that are closed; without one, none can be.
+	Archive *archive.Archive
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.DB == nil {
+		return c, errors.New("DB is missing")
+	}
+	if c.Limit == 0 {
+		c.Limit = DefaultLimit
+	}
+	if most := c.DB.Secrets() - spareSecrets; c.Limit < 1 || c.Limit > most {
+		return c, fmt.Errorf("Limit %d: a store of this size keeps 1 to %d payments", c.Limit, most)
+	}
+	return c, nil
 }
 
 // Journal keeps payments. Its methods may be called by several goroutines.
 type Journal struct {
-	db    *store.DB
-	limit int
+	db      *store.DB
+	limit   int
+	archive *archive.Archive
 
-	mu      sync.Mutex
-	head    head
-	entries []entry                 // in the order in which they began
-	byID    map[payment.ID]int      // index in entries
+	mu sync.Mutex
+	index
 	printed map[payment.ID]struct{} // printed, and not yet on disk as such
-	stale   bool                    // the above may not be what the disk holds
-}
-
-// entry is what is known of a record without opening it.
-type entry struct {
-	seq     uint64
-	id      payment.ID
-	state   payment.State
-	printed bool
+	stale   bool                    // the index may not be what the disk holds
+	second  second
 }
 
 // Open reads the journal: it opens every record's seal, and refuses a journal with a
-// damaged or a missing one.
+// damaged or a missing one, which [Repair] mends. Then it compares both copies and puts
+// right what differs: [Journal.Recovery] says what.
 func Open(ctx context.Context, cfg Config) (*Journal, error) {
-	if cfg.DB == nil {
-		return nil, errors.New("journal: open: DB is missing")
-	}
-	if cfg.Limit == 0 {
-		cfg.Limit = DefaultLimit
-	}
-	if most := cfg.DB.Secrets() - spareSecrets; cfg.Limit < 1 || cfg.Limit > most {
-		return nil, fmt.Errorf("journal: open: Limit %d: a store of this size keeps 1 to %d payments", cfg.Limit, most)
-	}
-	j := &Journal{db: cfg.DB, limit: cfg.Limit, printed: map[payment.ID]struct{}{}}
-	if err := j.reload(ctx); err != nil {
+	j, err := open(ctx, cfg)
+	if err != nil {
 		return nil, fmt.Errorf("journal: open: %w", err)
 	}
+	return j, nil
+}
+
+func open(ctx context.Context, cfg Config) (*Journal, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{
+		db: cfg.DB, limit: cfg.Limit, archive: cfg.Archive,
+		printed: map[payment.ID]struct{}{}, second: newSecond(cfg.Log),
+	}
+	if err := j.reload(ctx); err != nil {
+		return nil, err
+	}
+	if err := j.reconcile(ctx); err != nil {
+		return nil, err
+	}
+	cfg.DB.Unload()
 	return j, nil
 }
 
@@ -135,20 +161,20 @@ func (j *Journal) accepts(rec *payment.Record) error {
 		return fmt.Errorf("as %v: %w", rec.State, payment.ErrIllegalMove)
 	case rec.ID != id:
 		return fmt.Errorf("%v is: %w", id, ErrNotNext)
-	case len(j.entries) >= j.limit:
-		return fmt.Errorf("it holds %d payments: settle the batch first: %w", j.limit, ErrFull)
+	case j.settling != nil:
+		return fmt.Errorf("batch %06d: %w", j.settling.Batch, batch.ErrUnderWay)
 	}
-	return nil
+	return j.room().err()
 }
 
 // begin returns the change that stores a new record and moves the head.
 func (j *Journal) begin(rec *payment.Record) change {
-	head, seq := j.head, j.head.next
-	head.next, head.stan = seq+1, rec.ID.STAN
+	head, e := j.head, entryFor(j.head.next, rec)
+	head.next, head.stan = e.seq+1, rec.ID.STAN
 	return change{
 		head: head,
-		set:  []entry{{seq, rec.ID, rec.State, rec.Printed}},
-		put:  func(tx *store.Tx) error { return putRecord(tx, seq, rec, true) },
+		set:  []entry{e},
+		put:  func(tx *store.Tx) error { return putRecord(tx, e, rec, true) },
 	}
 }
 
@@ -183,11 +209,12 @@ func (j *Journal) update(ctx context.Context, rec *payment.Record) error {
 	if err := allowed(old, &next); err != nil {
 		return err
 	}
-	seq := j.entries[at].seq
+	e := entryFor(j.entries[at].seq, &next)
+	e.flags |= j.entries[at].flags & flagCarried
 	return j.store(ctx, &next, change{
 		head: j.head,
-		set:  []entry{{seq, next.ID, next.State, next.Printed}},
-		put:  func(tx *store.Tx) error { return putRecord(tx, seq, &next, false) },
+		set:  []entry{e},
+		put:  func(tx *store.Tx) error { return putRecord(tx, e, &next, false) },
 	})
 }
 
@@ -211,6 +238,8 @@ func allowed(old, next *payment.Record) error {
 // A card number that either side no longer has does not count.
 func same(old *payment.Record, value []byte, next *payment.Record) bool {
 	wanted, err := encode(next)
+	value = bytes.Clone(value)
+	value[2] &^= flagCarried
 	return err == nil && bytes.Equal(value, wanted) &&
 		(old.PAN.IsZero() || next.PAN.IsZero() || old.PAN == next.PAN)
 }
@@ -230,7 +259,7 @@ func (j *Journal) holds(rec *payment.Record) bool {
 func (j *Journal) Printed(id payment.ID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if at, ok := j.byID[id]; ok && !j.entries[at].printed {
+	if at, ok := j.byID[id]; ok && !j.entries[at].printed() {
 		j.printed[id] = struct{}{}
 	}
 }
@@ -254,23 +283,26 @@ func (j *Journal) Flush(ctx context.Context) error {
 
 // SetBatch makes the payments that follow belong to a batch, 1 to 999999, as the host's
 // sign-on says. It costs no commit if the batch is the current one.
-func (j *Journal) SetBatch(ctx context.Context, batch uint32) error {
-	if batch < 1 || batch > maxBatch {
-		return fmt.Errorf("journal: set batch %d: 1 to %d wanted", batch, maxBatch)
+func (j *Journal) SetBatch(ctx context.Context, number uint32) error {
+	if number < 1 || number > maxBatch {
+		return fmt.Errorf("journal: set batch %d: 1 to %d wanted", number, maxBatch)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.fresh(ctx); err != nil {
-		return fmt.Errorf("journal: set batch %06d: %w", batch, err)
+		return fmt.Errorf("journal: set batch %06d: %w", number, err)
 	}
-	if j.head.batch == batch {
+	if j.head.batch == number {
 		return nil
 	}
+	if j.settling != nil {
+		return fmt.Errorf("journal: set batch %06d: batch %06d: %w", number, j.settling.Batch, batch.ErrUnderWay)
+	}
 	head := j.head
-	head.batch = batch
+	head.batch = number
 	err := j.commit(ctx, change{head: head})
-	if err != nil && (j.stale || j.head.batch != batch) {
-		return fmt.Errorf("journal: set batch %06d: %w", batch, err)
+	if err != nil && (j.stale || j.head.batch != number) {
+		return fmt.Errorf("journal: set batch %06d: %w", number, err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"posd/emv"
 	"posd/emv/payment"
@@ -44,7 +43,7 @@ func (j *Journal) Owed(ctx context.Context) ([]*payment.Record, error) {
 func (j *Journal) Unprinted(ctx context.Context) ([]*payment.Record, error) {
 	recs, err := j.pick(ctx, false, func(e entry) bool {
 		_, pending := j.printed[e.id]
-		return e.state == payment.Completed && !e.printed && !pending
+		return e.state == payment.Completed && !e.printed() && !pending
 	})
 	if err != nil {
 		return nil, fmt.Errorf("journal: unprinted: %w", err)
@@ -63,20 +62,20 @@ func (j *Journal) Waiting(ctx context.Context) ([]*payment.Record, error) {
 
 // Notices implements payment.Journal.
 func (j *Journal) Notices(ctx context.Context) ([]*payment.Record, error) {
-	recs, err := j.pick(ctx, true, func(e entry) bool { return e.state == payment.Completed })
+	recs, err := j.pick(ctx, true, func(e entry) bool { return e.flags&flagNotice != 0 })
 	if err != nil {
 		return nil, fmt.Errorf("journal: notices: %w", err)
 	}
-	return slices.DeleteFunc(recs, func(r *payment.Record) bool { return r.Script == nil || r.Script.Answer != nil }), nil
+	return recs, nil
 }
 
-// Related implements payment.Journal.
+// Related implements payment.Journal. The records come without card number.
 func (j *Journal) Related(ctx context.Context, id payment.ID) ([]*payment.Record, error) {
-	recs, err := j.pick(ctx, false, func(entry) bool { return true })
+	recs, err := j.pick(ctx, false, func(e entry) bool { return e.original == id && id != payment.ID{} })
 	if err != nil {
 		return nil, fmt.Errorf("journal: related to %v: %w", id, err)
 	}
-	return slices.DeleteFunc(recs, func(r *payment.Record) bool { return r.Original == nil || r.Original.ID != id }), nil
+	return recs, nil
 }
 
 // pick reads the records that want says, oldest first.

@@ -63,18 +63,30 @@ func readHead(tx *store.Tx) (head, error) {
 
 // A record's value, in the clear:
 //
-//	byte  0      format, 1
-//	byte  1      state
-//	byte  2      1 if the receipt was printed
-//	byte  3      zero
+//	byte  0      format, 2
+//	byte  1      state; 0 for a payment that both copies lost
+//	byte  2      flags: 1 its receipt was printed, 2 a notice of script results is owed,
+//	             4 its batch is closed and it is not
+//	byte  3      kind
 //	bytes 4-7    batch, big-endian
 //	bytes 8-11   STAN, big-endian
-//	bytes 12-    the rest of the record as JSON, see stored
+//	bytes 12-19  batch and STAN of the original; zeros for none
+//	bytes 20-    the rest of the record as JSON, see stored
 //
 // So the index is read without reading JSON. The card number is the record's secret.
+// Format 1, which the first version wrote, has the JSON from byte 12 and zero in byte 3.
 const (
-	valueFormat = 1
-	valueHeader = 12
+	valueFormat = 2
+	valueHeader = 20
+	firstFormat = 1
+	firstHeader = 12
+)
+
+// Flags of a value.
+const (
+	flagPrinted = 1
+	flagNotice  = 2
+	flagCarried = 4
 )
 
 // stored is the persisted form of payment.Record, apart from what the value's header
@@ -165,38 +177,45 @@ type storedFacts struct {
 	PINEntered    bool    `json:"pin,omitempty"`
 }
 
-// forgets tells that a payment in this state will never be reversed: nobody needs its
-// card number any longer.
-func forgets(s payment.State) bool {
-	return s == payment.Declined || s == payment.Reversed || s == payment.Resolved
+// forgets tells that a payment in this state will never be reversed, sent or uploaded:
+// nobody needs its card number any longer.
+func forgets(s payment.State, k payment.Kind) bool {
+	switch s {
+	case payment.Declined, payment.Reversed, payment.Resolved:
+		return true
+	case payment.Completed:
+		return k == payment.Balance
+	}
+	return false
 }
 
 // putRecord stores a record under its number; a new one with its card number.
-func putRecord(tx *store.Tx, seq uint64, rec *payment.Record, begun bool) error {
+func putRecord(tx *store.Tx, e entry, rec *payment.Record, begun bool) error {
 	value, err := encode(rec)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case forgets(rec.State):
-		return tx.PutBare(bucketRecords, keyOf(seq), value)
+	}
+	value[2] |= e.flags & flagCarried
+	switch {
+	case forgets(rec.State, rec.Kind):
+		return tx.PutBare(bucketRecords, keyOf(e.seq), value)
 	case begun && !rec.PAN.IsZero():
 		digits := rec.PAN.Append(make([]byte, 0, 19))
 		defer clear(digits)
-		return tx.PutSecret(bucketRecords, keyOf(seq), value, digits)
+		return tx.PutSecret(bucketRecords, keyOf(e.seq), value, digits)
 	}
-	return tx.Put(bucketRecords, keyOf(seq), value)
+	return tx.Put(bucketRecords, keyOf(e.seq), value)
 }
 
-func markPrinted(value []byte) { value[2] = 1 }
+func markPrinted(value []byte) { value[2] |= flagPrinted }
 
 // encode gives the record's value: the same bytes for the same record.
 func encode(rec *payment.Record) ([]byte, error) {
-	out := []byte{valueFormat, byte(rec.State), 0, 0}
-	if rec.Printed {
-		markPrinted(out)
+	e := entryFor(0, rec)
+	out := []byte{valueFormat, byte(e.state), e.flags, byte(e.kind)}
+	for _, n := range []uint32{e.id.Batch, e.id.STAN, e.original.Batch, e.original.STAN} {
+		out = binary.BigEndian.AppendUint32(out, n)
 	}
-	out = binary.BigEndian.AppendUint32(out, rec.ID.Batch)
-	out = binary.BigEndian.AppendUint32(out, rec.ID.STAN)
 	body, err := json.Marshal(toStored(rec))
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err) // a time that JSON cannot hold
@@ -204,21 +223,50 @@ func encode(rec *payment.Record) ([]byte, error) {
 	return append(out, body...), nil
 }
 
+// entryFor is what the index knows of a record.
+func entryFor(seq uint64, rec *payment.Record) entry {
+	e := entry{seq: seq, id: rec.ID, state: rec.State, kind: rec.Kind}
+	if rec.Original != nil {
+		e.original = rec.Original.ID
+	}
+	if rec.Printed {
+		e.flags |= flagPrinted
+	}
+	if rec.Script != nil && rec.Script.Answer == nil {
+		e.flags |= flagNotice
+	}
+	return e
+}
+
 // entryOf reads the head of a value.
 func entryOf(key, value []byte) (entry, error) {
-	if len(key) != 8 || len(value) < valueHeader || value[0] != valueFormat {
+	if len(key) != 8 || len(value) < firstHeader {
 		return entry{}, fmt.Errorf("record %x: not a journal record: %w", key, store.ErrDamaged)
 	}
+	be := binary.BigEndian
 	e := entry{
-		seq:     binary.BigEndian.Uint64(key),
-		state:   payment.State(value[1]),
-		printed: value[2] == 1,
-		id:      payment.ID{Batch: binary.BigEndian.Uint32(value[4:]), STAN: binary.BigEndian.Uint32(value[8:])},
+		seq: be.Uint64(key), state: payment.State(value[1]), flags: value[2], kind: payment.Kind(value[3]),
+		id: payment.ID{Batch: be.Uint32(value[4:]), STAN: be.Uint32(value[8:])},
 	}
-	if !e.state.Valid() {
+	switch {
+	case value[0] == firstFormat:
+		e.kind = payment.Sale // the first version knew no other
+	case value[0] == valueFormat && len(value) >= valueHeader:
+		e.original = payment.ID{Batch: be.Uint32(value[12:]), STAN: be.Uint32(value[16:])}
+	default:
+		return entry{}, fmt.Errorf("record %x: not a journal record: %w", key, store.ErrDamaged)
+	}
+	if !e.state.Valid() && !e.hole() {
 		return entry{}, fmt.Errorf("record %x (%v): unknown %v: %w", key, e.id, e.state, store.ErrDamaged)
 	}
 	return e, nil
+}
+
+// hole is the value of a payment that both copies lost.
+func hole() []byte {
+	value := make([]byte, valueHeader)
+	value[0] = valueFormat
+	return value
 }
 
 func decode(value []byte) (*payment.Record, error) {
@@ -226,8 +274,12 @@ func decode(value []byte) (*payment.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	body := value[firstHeader:]
+	if value[0] == valueFormat {
+		body = value[valueHeader:]
+	}
 	var s stored
-	if err := json.Unmarshal(value[valueHeader:], &s); err != nil {
+	if err := json.Unmarshal(body, &s); err != nil {
 		return nil, fmt.Errorf("payment %v: %w: %w", e.id, store.ErrDamaged, err)
 	}
 	return fromStored(e, &s), nil
@@ -254,7 +306,7 @@ func fromStored(e entry, s *stored) *payment.Record {
 		Masked: s.Masked, Expiry: s.Expiry, PANSequence: s.PANSequence, EntryMode: s.EntryMode,
 		Request: s.Request, Final: s.Final, OnlinePIN: s.OnlinePIN,
 		Answer: (*payment.Answer)(s.Answer), Facts: fromFacts(&s.Facts),
-		Why: s.Why, Reversal: fromDebt(s.Reversal), Completed: s.Completed, Printed: e.printed,
+		Why: s.Why, Reversal: fromDebt(s.Reversal), Completed: s.Completed, Printed: e.printed(),
 		Supervisor: s.Supervisor, Fallback: s.Fallback, Original: fromOriginal(s.Original),
 		Before: before(s), Tries: s.Tries, Script: fromNotice(s.Script),
 	}

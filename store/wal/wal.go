@@ -252,6 +252,20 @@ func (l *Log) Each(fn func(f Frame, damage error) error) error {
 	return nil
 }
 
+// Read returns a frame from the tail to the head, with its secret; the caller wipes it.
+func (l *Log) Read(number uint64) (Frame, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if number < l.tail || number > l.head {
+		return Frame{}, fmt.Errorf("wal: frame %d: %w", number, store.ErrNotFound)
+	}
+	frame := make([]byte, frameSize)
+	if _, err := l.file.ReadAt(frame, l.place(number)); err != nil {
+		return Frame{}, fmt.Errorf("wal: read frame %d: %w", number, err)
+	}
+	return l.frame(number, frame)
+}
+
 func (l *Log) frame(number uint64, frame []byte) (Frame, error) {
 	b, err := l.body(number, frame)
 	if err != nil {
