@@ -4,35 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"testing"
 
 	"posd/emv/payment"
 )
 
-// explore runs one story: two sales, with a power cut, a disk error or a bad line at a
-// given place, then a boot with everything in order; and audits the books.
-type story struct {
-	host, reversal mode
-	card           cardMode
-	crash          payment.Point
-	failAt         int
-	failKept       bool
-	failMore       int
-}
-
+// String says what goes wrong, for a failing test.
 func (s story) String() string {
-	return fmt.Sprintf("host %s, reversal: host %s, card %s, cut %q, write %d+%d fails (kept %v)",
-		s.host, s.reversal, s.card, s.crash, s.failAt, s.failMore, s.failKept)
+	return fmt.Sprintf("%s: host %s, later: host %s, card %s, cut %q, write %d+%d fails (kept %v)",
+		s.name, s.host, s.later, s.card, s.crash, s.failAt, s.failMore, s.failKept)
 }
 
+// run pays twice, with everything that the story has go wrong, and what waits is sent in
+// between; then the terminal boots with everything in order, and the books are audited.
 func (s story) run(t testing.TB, w *world) error {
-	w.bank.sale, w.bank.reversal, w.card, w.crashAt = s.host, s.reversal, s.card, s.crash
-	w.journal.failAt, w.journal.failKept, w.journal.failMore = s.failAt, s.failKept, s.failMore
+	w.logLevel = slog.LevelError + 1
+	order := s.prepare(t, w)
+	w.bank.sale, w.bank.reversal, w.card, w.crashAt = s.host, s.later, s.card, s.crash
+	if w.journal.failAt = 0; s.failAt > 0 {
+		w.journal.failAt = w.journal.writes + s.failAt
+	}
+	w.journal.failKept, w.journal.failMore = s.failKept, s.failMore
 	for range 2 {
-		res, _, crashed := w.sell(t, w.boot(t))
-		if !crashed && res.Outcome.String() == "approved" && w.journal.recs[res.Record.ID].State != payment.Completed {
-			return fmt.Errorf("told approved, but the disk says %v", w.journal.recs[res.Record.ID].State)
+		term := w.boot(t)
+		if _, _, crashed := w.pay(t, term, order); crashed {
+			term = w.boot(t)
 		}
+		guard(func() { _, _ = term.Forward(t.Context()) })
+	}
+	term := w.boot(t)
+	for range 4 {
+		guard(func() { _, _ = term.SettleDebts(t.Context()) })
 	}
 	if err := w.settle(t); err != nil {
 		return err
@@ -40,49 +44,22 @@ func (s story) run(t testing.TB, w *world) error {
 	return w.audit()
 }
 
-// stories enumerates every combination that the model has.
-func stories() []story {
-	var all []story
-	for _, host := range []mode{answers, declines, swallows, unsent, lost, forged, partially} {
-		for _, reversal := range []mode{answers, swallows, lost, refuses, unsent} {
-			for _, card := range []cardMode{agrees, saysNo, pulled} {
-				base := story{host: host, reversal: reversal, card: card}
-				all = append(all, base)
-				for _, p := range payment.Points() {
-					base.crash = p
-					all = append(all, base)
-				}
-				base.crash = ""
-				for fail := 1; fail <= 6; fail++ {
-					for more := range 3 {
-						base.failAt, base.failMore = fail, more
-						base.failKept = false
-						all = append(all, base)
-						base.failKept = true
-						all = append(all, base)
-					}
-				}
-			}
-		}
-	}
-	return all
-}
-
 // Whatever goes wrong wherever, after a boot with everything in order the journal and
 // the bank agree, payment by payment.
 func TestEveryCrashAndFault(t *testing.T) {
-	seen := map[payment.Point]bool{}
-	for _, s := range stories() {
+	seen, count := map[payment.Point]bool{}, map[string]int{}
+	for _, s := range allStories() {
 		w := newWorld()
 		if err := s.run(t, w); err != nil {
 			t.Errorf("%v: %v", s, err)
 		}
-		if s.crash != "" && w.crashAt == "" {
+		if s.crash != "" && w.crashed {
 			seen[s.crash] = true
 		}
+		count[s.name]++
 	}
-	t.Logf("%d stories", len(stories()))
-	for _, p := range payment.Points() {
+	t.Logf("%d stories: %v", len(allStories()), count)
+	for _, p := range append(payment.Points(), payment.ForwardPoints()...) {
 		if !seen[p] {
 			t.Errorf("no story crashed at %q", p)
 		}
@@ -91,16 +68,12 @@ func TestEveryCrashAndFault(t *testing.T) {
 
 // Random chains of stories on one terminal, without settling between them.
 func TestRandomChains(t *testing.T) {
-	all := stories()
+	all := allStories()
 	for seed := range uint64(300) {
 		r := randomIndex(seed)
 		w := newWorld()
 		for range 5 {
 			s := all[r.IntN(len(all))]
-			s.failAt = 0
-			if s.failMore > 0 {
-				s.failAt = w.journal.writes + 1 + r.IntN(6)
-			}
 			if err := s.run(t, w); err != nil {
 				t.Fatalf("seed %d: %v: %v", seed, s, err)
 			}
@@ -116,10 +89,13 @@ func TestAuditFindsPlantedBugs(t *testing.T) {
 			w.wrapJournal = func(j payment.Journal) payment.Journal { return &lateJournal{Journal: j} }
 		},
 		"forget the reversal after a try": func(w *world) {
-			w.wrapJournal = func(j payment.Journal) payment.Journal { return &forgetfulJournal{Journal: j} }
+			w.wrapJournal = func(j payment.Journal) payment.Journal { return &forgetfulJournal{Journal: j, tries: 1} }
 		},
 		"count any answer as a reversal": func(w *world) {
 			w.wrapHost = func(h payment.Authorizer) payment.Authorizer { return &credulousHost{h} }
+		},
+		"drop the reversal after three tries": func(w *world) {
+			w.wrapJournal = func(j payment.Journal) payment.Journal { return &forgetfulJournal{Journal: j, tries: 3} }
 		},
 		"try again with a new number": func(w *world) {
 			w.wrapHost = func(h payment.Authorizer) payment.Authorizer { return &retryingHost{h} }
@@ -127,10 +103,23 @@ func TestAuditFindsPlantedBugs(t *testing.T) {
 		"lost answer counts as not sent": func(w *world) {
 			w.wrapHost = func(h payment.Authorizer) payment.Authorizer { return &optimisticHost{h} }
 		},
+		"delete a stored payment that is refused":        wrong(func(j wrongJournal) *wrongJournal { j.deletes = true; return &j }),
+		"send the youngest stored payment first":         wrong(func(j wrongJournal) *wrongJournal { j.backwards = true; return &j }),
+		"void twice":                                     wrong(func(j wrongJournal) *wrongJournal { j.unrelated = true; return &j }),
+		"forget the script notice":                       wrong(func(j wrongJournal) *wrongJournal { j.silent = true; return &j }),
+		"reverse a refund":                               wrong(func(j wrongJournal) *wrongJournal { j.reverses = true; return &j }),
+		"give up an unanswered refund":                   wrong(func(j wrongJournal) *wrongJournal { j.givesUp = true; return &j }),
+		"say approved before a stored payment is stored": wrong(func(j wrongJournal) *wrongJournal { j.forgets = true; return &j }),
+		"take a refusal of a stored payment for done": func(w *world) {
+			w.wrapHost = func(h payment.Authorizer) payment.Authorizer { return &yesHost{h} }
+		},
+		"send a stored payment again under a new number": func(w *world) {
+			w.wrapHost = func(h payment.Authorizer) payment.Authorizer { return &renumberingHost{h} }
+		},
 	}
 	for name, plant := range bugs {
 		t.Run(name, func(t *testing.T) {
-			for _, s := range stories() {
+			for _, s := range allStories() {
 				w := newWorld()
 				plant(w)
 				if err := s.run(t, w); err != nil {
@@ -141,6 +130,91 @@ func TestAuditFindsPlantedBugs(t *testing.T) {
 			t.Error("no story found the planted bug")
 		})
 	}
+}
+
+// wrongJournal makes the terminal look as if it had one of these bugs.
+type wrongJournal struct {
+	*memJournal
+	deletes, backwards, unrelated, silent, reverses, givesUp, forgets bool
+}
+
+func wrong(bug func(wrongJournal) *wrongJournal) func(*world) {
+	return func(w *world) {
+		w.wrapJournal = func(payment.Journal) payment.Journal { return bug(wrongJournal{memJournal: w.journal}) }
+	}
+}
+
+func (j *wrongJournal) Begin(ctx context.Context, rec *payment.Record) error {
+	if j.forgets && rec.State == payment.Stored {
+		j.next++
+		return nil
+	}
+	return j.memJournal.Begin(ctx, rec)
+}
+
+func (j *wrongJournal) Update(ctx context.Context, rec *payment.Record) error {
+	if j.deletes && rec.State == payment.Refused {
+		delete(j.recs, rec.ID)
+		return nil
+	}
+	if j.givesUp && rec.Kind == payment.Refund && rec.State == payment.Stored {
+		rec.State = payment.Declined
+	}
+	return j.memJournal.Update(ctx, rec)
+}
+
+func (j *wrongJournal) Waiting(ctx context.Context) ([]*payment.Record, error) {
+	waiting, err := j.memJournal.Waiting(ctx)
+	if j.backwards {
+		slices.Reverse(waiting)
+	}
+	return waiting, err
+}
+
+func (j *wrongJournal) Related(ctx context.Context, id payment.ID) ([]*payment.Record, error) {
+	if j.unrelated {
+		return nil, nil
+	}
+	return j.memJournal.Related(ctx, id)
+}
+
+func (j *wrongJournal) Notices(ctx context.Context) ([]*payment.Record, error) {
+	if j.silent {
+		return nil, nil
+	}
+	return j.memJournal.Notices(ctx)
+}
+
+func (j *wrongJournal) Owed(ctx context.Context) ([]*payment.Record, error) {
+	owed, err := j.memJournal.Owed(ctx)
+	for _, rec := range owed {
+		if j.reverses && rec.Kind == payment.Refund {
+			rec.State, rec.Reversal = payment.ReversalOwed, &payment.Debt{Reason: payment.NoAnswer}
+		}
+	}
+	return owed, err
+}
+
+// yesHost takes any answer to a stored payment for an approval.
+type yesHost struct{ payment.Authorizer }
+
+func (h *yesHost) Forward(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
+	answer, err := h.Authorizer.Forward(ctx, rec)
+	answer.Code = "00"
+	return answer, err
+}
+
+// renumberingHost repeats an unanswered stored payment under another number.
+type renumberingHost struct{ payment.Authorizer }
+
+func (h *renumberingHost) Forward(ctx context.Context, rec *payment.Record) (payment.Answer, error) {
+	answer, err := h.Authorizer.Forward(ctx, rec)
+	if errors.Is(err, payment.ErrNoAnswer) {
+		again := clone(rec)
+		again.ID.STAN += 500
+		return h.Authorizer.Forward(ctx, &again)
+	}
+	return answer, err
 }
 
 // lateJournal keeps Begin in memory until the next Update.
@@ -165,15 +239,16 @@ func (j *lateJournal) Update(ctx context.Context, rec *payment.Record) error {
 	return j.Journal.Update(ctx, rec)
 }
 
-// forgetfulJournal shows each debt once.
+// forgetfulJournal drops a debt after some tries.
 type forgetfulJournal struct {
 	payment.Journal
+	tries int
 }
 
 func (j *forgetfulJournal) Owed(ctx context.Context) ([]*payment.Record, error) {
 	owed, err := j.Journal.Owed(ctx)
 	for _, rec := range owed {
-		if rec.State == payment.ReversalOwed && rec.Reversal.Tries > 0 {
+		if rec.State == payment.ReversalOwed && rec.Reversal.Tries >= j.tries {
 			rec.State, rec.Reversal.Answer = payment.Reversed, nil
 			err = errors.Join(err, j.Update(ctx, rec))
 		}

@@ -30,7 +30,7 @@ func TestPay(t *testing.T) {
 		{"host approves a part that nobody asked for", agrees, partially, emv.Declined, payment.Reversed, "T3"},
 		{"card says no after the host's yes", saysNo, answers, emv.Declined, payment.Reversed, "T4"},
 		{"card is pulled after the host's yes", pulled, answers, emv.Declined, payment.Reversed, "T4"},
-		{"card approves off line", offlineTC, answers, emv.Declined, 0, "T7"},
+		{"card would approve off line, the terminal does not", offlineTC, answers, emv.Approved, payment.Completed, "00"},
 		{"card declines off line", offlineAAC, answers, emv.Declined, 0, "T7"},
 		{"card breaks the rules", breaksRules, answers, emv.Terminated, 0, "T7"},
 		{"card is pulled before the cryptogram", pulledEarly, answers, emv.Cancelled, 0, ""},
