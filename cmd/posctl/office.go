@@ -248,7 +248,7 @@ func (t *tool) operatorCommand() *cobra.Command {
 		},
 	}
 	t.outputFlag(list)
-	cmd.AddCommand(list, t.passwordCommand(),
+	cmd.AddCommand(list, t.setUpCommand(), t.passwordCommand(),
 		t.staffCommand("add", "cli.operator_add", true, func(ctx context.Context, c *control.Client, by, who control.Person) error {
 			return c.AddOperator(ctx, by, who)
 		}),
@@ -286,8 +286,7 @@ func (t *tool) showStaff(staff []control.OperatorEntry) error {
 
 // passwordCommand changes one's own password, and sets the first ones.
 func (t *tool) passwordCommand() *cobra.Command {
-	first := false
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use: "password NUMBER", Short: t.word("cli.operator_password"), Args: t.args(1), Example: "  posctl operator password 07",
 		RunE: func(cmd *cobra.Command, argv []string) error {
 			return worked(t.withAgent(func(agent *control.Client) error {
@@ -296,9 +295,6 @@ func (t *tool) passwordCommand() *cobra.Command {
 					return err
 				}
 				fields := []secretField{{t.word("cli.password_of", who.Number), &who.Password}, {t.word("cli.new_password"), &next}}
-				if first {
-					fields = fields[1:]
-				}
 				in, restore := t.secretLines()
 				defer restore()
 				if err := t.readSecrets(in, fields); err != nil {
@@ -312,8 +308,32 @@ func (t *tool) passwordCommand() *cobra.Command {
 			}))
 		},
 	}
-	cmd.Flags().BoolVar(&first, "first", false, t.word("cli.flag_first"))
-	return cmd
+}
+
+// setUpCommand makes the first two members of staff known.
+func (t *tool) setUpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "setup", Short: t.word("cli.operator_setup"), Args: t.args(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return worked(t.withAgent(func(agent *control.Client) error {
+				administrator, supervisor := control.Person{Number: "99"}, control.Person{Number: "00"}
+				in, restore := t.secretLines()
+				defer restore()
+				err := t.readSecrets(in, []secretField{
+					{t.word("cli.first_password", administrator.Number), &administrator.Password},
+					{t.word("cli.first_password", supervisor.Number), &supervisor.Password},
+				})
+				if err != nil {
+					return err
+				}
+				if err := agent.SetUp(cmd.Context(), administrator, supervisor); err != nil {
+					return err
+				}
+				fmt.Fprintln(t.out, t.word("cli.staff_done", "99, 00"))
+				return nil
+			}))
+		},
+	}
 }
 
 // staffCommand is one that a superior gives about an operator.
@@ -385,6 +405,7 @@ func (t *tool) componentCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&who.Number, "operator", "00", t.word("cli.flag_operator"))
 	cmd.Flags().StringVar(&part.KCV, "kcv", "", t.word("cli.flag_component_kcv"))
+	cmd.Flags().StringVar(&part.Whole, "whole", "", t.word("cli.flag_whole_kcv"))
 	cmd.Flags().StringVar(&part.Suite, "suite", "tdes", t.word("cli.flag_suite"))
 	return cmd
 }

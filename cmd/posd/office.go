@@ -41,6 +41,10 @@ func (b backend) Operators(context.Context) ([]control.OperatorEntry, error) {
 	return nil, errNotYet("operators")
 }
 
+func (b backend) SetUp(context.Context, control.Person, control.Person) error {
+	return errNotYet("set up")
+}
+
 func (b backend) ChangePassword(context.Context, control.Person, string) error {
 	return errNotYet("change password")
 }

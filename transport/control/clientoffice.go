@@ -66,6 +66,11 @@ func (c *Client) Operators(ctx context.Context) ([]OperatorEntry, error) {
 	return out, err
 }
 
+// SetUp makes administrator and supervisor known.
+func (c *Client) SetUp(ctx context.Context, administrator, supervisor Person) error {
+	return c.ask(ctx, opWithin, request{Op: "set-up", Who: administrator, Other: supervisor}, nil)
+}
+
 // ChangePassword gives a person another password.
 func (c *Client) ChangePassword(ctx context.Context, who Person, next string) error {
 	return c.ask(ctx, opWithin, request{Op: "change-password", Who: who, Password: next}, nil)

@@ -111,6 +111,8 @@ func (f *fake) Operators(context.Context) ([]OperatorEntry, error) {
 	return []OperatorEntry{{Number: "01"}}, f.err
 }
 
+func (f *fake) SetUp(_ context.Context, a, b Person) error { return f.note("set up", a, b) }
+
 func (f *fake) ChangePassword(_ context.Context, who Person, next string) error {
 	return f.note("change "+next, who)
 }

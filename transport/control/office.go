@@ -142,8 +142,10 @@ type Office interface {
 type Staff interface {
 	// Operators lists them; nobody knows their passwords.
 	Operators(ctx context.Context) ([]OperatorEntry, error)
-	// ChangePassword gives a person another password. The first ones, of supervisor and
-	// administrator, are set by it too: then who.Password is empty.
+	// SetUp makes administrator and supervisor known, once, with first passwords that they
+	// have to change.
+	SetUp(ctx context.Context, administrator, supervisor Person) error
+	// ChangePassword gives a person another password.
 	ChangePassword(ctx context.Context, who Person, next string) error
 	// AddOperator, ResetOperator and RemoveOperator are the administrator's or the
 	// supervisor's: by. A reset operator has the password of next and must change it.
@@ -157,6 +159,7 @@ type Staff interface {
 type Component struct {
 	Part  string `json:"part"`  // hexadecimal digits
 	KCV   string `json:"kcv"`   // its check value, 6 hexadecimal digits
+	Whole string `json:"whole"` // of the second part: check value of the whole key, as on the paper
 	Suite string `json:"suite"` // tdes, aes or sm4; empty is tdes
 }
 

@@ -34,13 +34,14 @@ func TestTheOfficeCrossesTheSocket(t *testing.T) {
 		t.Errorf("Operators: %+v, %v", list, err)
 	}
 	for want, do := range map[string]func() error{
-		"reprint 000001/000042":          func() error { return c.Reprint(ctx, "000001/000042") },
-		"sign on":                        func() error { return c.SignOn(ctx) },
-		"sign off 00boss's own":          func() error { return c.SignOff(ctx, boss) },
-		"change new 07first one":         func() error { return c.ChangePassword(ctx, cashier, "new") },
-		"add 00boss's own 07first one":   func() error { return c.AddOperator(ctx, boss, cashier) },
-		"reset 00boss's own 07first one": func() error { return c.ResetOperator(ctx, boss, cashier) },
-		"remove 07 00boss's own":         func() error { return c.RemoveOperator(ctx, boss, "07") },
+		"set up 00boss's own 07first one": func() error { return c.SetUp(ctx, boss, cashier) },
+		"reprint 000001/000042":           func() error { return c.Reprint(ctx, "000001/000042") },
+		"sign on":                         func() error { return c.SignOn(ctx) },
+		"sign off 00boss's own":           func() error { return c.SignOff(ctx, boss) },
+		"change new 07first one":          func() error { return c.ChangePassword(ctx, cashier, "new") },
+		"add 00boss's own 07first one":    func() error { return c.AddOperator(ctx, boss, cashier) },
+		"reset 00boss's own 07first one":  func() error { return c.ResetOperator(ctx, boss, cashier) },
+		"remove 07 00boss's own":          func() error { return c.RemoveOperator(ctx, boss, "07") },
 	} {
 		if err := do(); err != nil {
 			t.Errorf("%s: %v", want, err)

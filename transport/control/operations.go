@@ -64,6 +64,7 @@ var operations = map[string]operation{
 		return b.LoadComponent(ctx, r.Who, r.Part)
 	}},
 	"operators": {do: func(ctx context.Context, b Backend, _ request) (any, error) { return b.Operators(ctx) }},
+	"set-up":    {do: func(ctx context.Context, b Backend, r request) (any, error) { return nil, b.SetUp(ctx, r.Who, r.Other) }},
 	"change-password": {do: func(ctx context.Context, b Backend, r request) (any, error) {
 		return nil, b.ChangePassword(ctx, r.Who, r.Password)
 	}},
