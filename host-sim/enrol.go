@@ -12,6 +12,7 @@ import (
 
 	"posd/emv/keyblock"
 	"posd/host-sim/db"
+	"posd/host-sim/enrolment"
 	"posd/host-sim/estate"
 	"posd/host-sim/hsm"
 	"posd/host-sim/issuer"
@@ -116,9 +117,24 @@ func (h *Host) AddAccount(ctx context.Context, a Account) error {
 	})
 }
 
-// AddTerminal adds a terminal of a merchant, makes its master key, and issues its
+// EnrolmentServer is the listener of new terminals over this host's database, keys and
+// authority: [enrolment.Server.Serve] runs it, [enrolment.Server.Invite] gives out
+// activation codes.
+func (h *Host) EnrolmentServer() (*enrolment.Server, error) {
+	return enrolment.New(enrolment.Config{
+		DB: h.db, Module: h.hsm, CA: h.ca, Hosts: h.cfg.Hosts, Now: h.cfg.Now, Rand: h.cfg.Rand, Log: h.cfg.Log,
+	})
+}
+
+// AddTerminal adds a terminal of a merchant, makes its TDES master key, and issues its
 // certificate. kbpk, 16 bytes, is the key loader's; nil makes one.
 func (h *Host) AddTerminal(ctx context.Context, tid, mid, sn string, kbpk []byte) (Enrolment, error) {
+	return h.AddTerminalFor(ctx, keyblock.TDES, tid, mid, sn, kbpk)
+}
+
+// AddTerminalFor is [Host.AddTerminal] with a master key of any suite, 16 bytes; that of
+// AES and SM4 comes in a key block of version D.
+func (h *Host) AddTerminalFor(ctx context.Context, suite keyblock.Suite, tid, mid, sn string, kbpk []byte) (Enrolment, error) {
 	id, err := h.ca.IssueTerminal(tid, sn, h.cfg.Now())
 	if err != nil {
 		return Enrolment{}, err
@@ -131,7 +147,7 @@ func (h *Host) AddTerminal(ctx context.Context, tid, mid, sn string, kbpk []byte
 		}
 	}
 	t := estate.Terminal{TID: tid, MID: mid, SN: sn}
-	if t.TMK, err = h.hsm.NewKey(hsm.TMK, 16); err != nil {
+	if t.TMK, err = h.hsm.NewSuiteKey(hsm.TMK, suite, 16); err != nil {
 		return Enrolment{}, err
 	}
 	if e.TMK, e.KCV, e.Block, err = h.hsm.ExportTMK(t.TMK, e.KBPK); err != nil {

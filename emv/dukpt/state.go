@@ -25,6 +25,9 @@ const (
 	aesStateHeader = 1 + 8 + 4 + 1 + 1
 )
 
+// StateHead is how many bytes at the beginning of a state of either kind are no secret.
+const StateHead = aesStateHeader
+
 // AppendState appends what the device holds to dst: future keys, and no key of the past. It
 // is a secret.
 func (d *Device) AppendState(dst []byte) []byte {

@@ -1,11 +1,11 @@
 package keys
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"posd/emv/dukpt"
@@ -18,10 +18,15 @@ var ErrExhausted = dukpt.ErrEnd
 
 func dukptKey() []byte { return []byte("dukpt") }
 
+// dukptHead is how much of a device's state is no secret: kind, serial number, counter.
+// Both kinds have that much before their first key.
+const dukptHead = dukpt.StateHead
+
 // dukptRecord is what may be told of the DUKPT keys; the device's state is the secret.
 type dukptRecord struct {
 	KSN   string    `json:"ksn"` // of the next transaction
 	Since time.Time `json:"since,omitzero"`
+	Head  []byte    `json:"head"` // of the device's state, beside its keys: AES-256 fills the secret's place
 }
 
 // DUKPTInfo tells of the DUKPT keys without showing them.
@@ -161,7 +166,9 @@ func (k *Keys) moveDUKPT(kind byte, move func([]byte) ([]byte, string, error)) e
 		if err = read(tx, dukptKey(), &r); err != nil || r.KSN == "" {
 			return err
 		}
-		state, err = tx.Secret(bucket, dukptKey())
+		keys, err := tx.Secret(bucket, dukptKey())
+		defer clear(keys)
+		state = append(bytes.Clone(r.Head), keys...)
 		return err
 	})
 	switch {
@@ -184,7 +191,7 @@ func (k *Keys) moveDUKPT(kind byte, move func([]byte) ([]byte, string, error)) e
 // putDUKPT commits. An error means that the key that was derived is not used: what the disk
 // holds, the old state or the new one, counts at the next call.
 func (k *Keys) putDUKPT(state []byte, r dukptRecord) error {
-	r.KSN = strings.ToUpper(r.KSN)
+	r.Head, state = state[:dukptHead], state[dukptHead:]
 	value, err := json.Marshal(r)
 	if err != nil {
 		return err

@@ -66,6 +66,23 @@ func TestAESDUKPTKeysOverRestarts(t *testing.T) {
 	}
 }
 
+// The largest state that there is fits into the store.
+func TestAES256(t *testing.T) {
+	f := newFixture(t)
+	initial := bytes.Repeat([]byte{0xA5}, 32)
+	if err := f.LoadAESDUKPT(initial, [8]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	f.restart()
+	list, ksn, err := f.NextAESDUKPT(dukpt.AES256, dukpt.DataEncryption)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err := dukpt.AESWorkingKey(initial, ksn, dukpt.DataEncryption, dukpt.AES256); err != nil || !bytes.Equal(list[0], want) {
+		t.Errorf("the host finds another key, %v", err)
+	}
+}
+
 // The counter is on disk before the key is out: whatever a commit answers, no serial number
 // comes twice.
 func TestNoSerialNumberTwice(t *testing.T) {
