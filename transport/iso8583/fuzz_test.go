@@ -29,13 +29,17 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzSignOn: the same for the two forms of field 62.
+// FuzzSignOn: the same for the forms of field 62.
 func FuzzSignOn(f *testing.F) {
-	f.Add(unhexString(f, signOnVector))
-	f.Add(unhexString(f, signOnVector)[:24])
-	f.Add([]byte("Sequence No12306000000000"))
-	f.Fuzz(func(t *testing.T, field []byte) {
-		if k, err := ParseSignOnKeys(field); err == nil {
+	forms := []Function{SignOnSingle, SignOnDouble, SignOnTrackKey, SignOnSM4, SignOnAES}
+	for i := range forms {
+		f.Add(unhexString(f, signOnVector), uint8(i))
+	}
+	f.Add(unhexString(f, signOnVector)[:24], uint8(0))
+	f.Add(fixture(f, "aes-sign-on-response")[59:], uint8(4))
+	f.Add([]byte("Sequence No12306000000000"), uint8(0))
+	f.Fuzz(func(t *testing.T, field []byte, form uint8) {
+		if k, err := ParseKeys(forms[int(form)%len(forms)], field); err == nil {
 			if back, err := AppendSignOnKeys(nil, k); err != nil || !bytes.Equal(back, field) {
 				t.Fatalf("keys: %v\n got %X\nwant %X", err, back, field)
 			}

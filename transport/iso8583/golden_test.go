@@ -150,12 +150,104 @@ func goldens(t testing.TB) map[string]struct {
 		"echo-response": {answer, &NetworkResponse{
 			Function: Echo, STAN: 2, Time: "080001", Date: "1124", Code: "00", Terminal: terminal, Merchant: merchant, Batch: 1,
 		}},
+		"tip-adjust-request": {request, &FinancialRequest{
+			Type: TipAdjust, PAN: pan(t, "6277000000000017"), Amount: 1400, STAN: 47, EntryMode: "012", PANSequence: -1,
+			RRN: "112323595901", Terminal: terminal, Merchant: merchant, Tip: 200, Currency: emv.CNY,
+			Private: chip.of(34), Original: Original{Batch: 1, STAN: 42, Date: "1123"}, MAC: someMAC,
+		}},
+		"long-pin-request": {request, &FinancialRequest{
+			Type: Sale, PAN: pan(t, "6277000000000017"), Amount: 1200, STAN: 48, EntryMode: "021", PANSequence: -1,
+			PINCapture: 12, Terminal: terminal, Merchant: merchant, Currency: emv.CNY, Security: "2300000000000000",
+			PINBlock: unhexString(t, "000102030405060708090A0B0C0D0E0F"),
+			Device:   []byte("A20570100202" + "02008SN000001" + "03006000017" + "04008A1B2C3D4" + "05008V1.0    "),
+			Private:  Private{Type: 22, Batch: 1, Capability: 5, Condition: 2}, MAC: someMAC,
+		}},
+		"balance-response": {answer, &FinancialResponse{
+			Type: Balance, STAN: 49, Time: "101112", Date: "1123", PANSequence: -1, RRN: "112310111200", Code: "00",
+			Terminal: terminal, Merchant: merchant, Currency: emv.CNY, Private: chip.of(1), MAC: someMAC,
+			Balance: AccountBalance{Account: 10, Kind: 2, Currency: emv.CNY, Debit: true, Minor: 123456},
+		}},
+		"completion-request": {request, &FinancialRequest{
+			Type: PreauthCompletion, PAN: pan(t, "6277000000000017"), Amount: 11000, STAN: 50, Expiry: "3012",
+			EntryMode: "051", PANSequence: 1, AuthCode: "A1B2C3", Terminal: terminal, Merchant: merchant,
+			Currency: emv.CNY, Private: chip.of(20), MAC: someMAC,
+			Original: Original{Date: "1123", Mode: "01", Institution: "00048021000"},
+		}},
+		"settlement-request": {request, &SettlementRequest{
+			STAN: 60, Terminal: terminal, Merchant: merchant, Currency: emv.CNY, Batch: 1, Operator: "01", MAC: someMAC,
+			Domestic: Totals{DebitAmount: 12000, DebitCount: 10, CreditAmount: 1000, CreditCount: 1},
+			Foreign:  Totals{DebitAmount: 990, DebitCount: 1},
+		}},
+		"settlement-response": {answer, &SettlementResponse{
+			STAN: 60, Time: "220000", Date: "1123", SettleDate: "1124", AcquirerID: "48021000", RRN: "112322000000",
+			Code: "00", Terminal: terminal, Merchant: merchant, Currency: emv.CNY, Batch: 1, MAC: someMAC,
+			Domestic: Totals{DebitAmount: 12000, DebitCount: 10, CreditAmount: 1000, CreditCount: 1, Verdict: 1},
+			Foreign:  Totals{DebitAmount: 990, DebitCount: 1, Verdict: 2},
+		}},
+		"upload-group-request": {request, &UploadRequest{
+			Function: UploadGroup, STAN: 61, PANSequence: -1, Terminal: terminal, Merchant: merchant,
+			Group: details(t), Private: upload(201), MAC: someMAC,
+		}},
+		"upload-group-response": {answer, &UploadResponse{
+			Function: UploadGroup, STAN: 61, Time: "220001", Date: "1123", Code: "00", Terminal: terminal,
+			Merchant: merchant, Group: details(t), Private: upload(201), MAC: someMAC,
+		}},
+		"upload-end-request": {request, &UploadRequest{
+			Function: EndUnbalanced, STAN: 62, PANSequence: -1, Terminal: terminal, Merchant: merchant, Count: 2,
+			Private: upload(202), MAC: someMAC,
+		}},
+		"upload-end-response": {answer, &UploadResponse{
+			Function: EndUnbalanced, STAN: 62, Time: "220002", Date: "1123", Code: "00", Terminal: terminal,
+			Merchant: merchant, Count: -1, Private: upload(202), MAC: someMAC,
+		}},
+		"upload-tc-request": {request, &UploadRequest{
+			Function: TCBalanced, PAN: pan(t, "6277000000000017"), Amount: 1200, STAN: 42, Expiry: "3012",
+			EntryMode: "051", PANSequence: 1, Terminal: terminal, Merchant: merchant, Currency: emv.CNY,
+			ICC: unhexString(t, "9F260811223344556677889F270140"), Facts: []byte("6100A1B2C3112323595901"),
+			Private: Private{Batch: 1, Network: 203, Capability: 5}, MAC: someMAC,
+		}},
+		"upload-notice-request": {request, &UploadRequest{
+			Type: Refund, PAN: pan(t, "6277000000000017"), Amount: 1200, STAN: 45, EntryMode: "012", PANSequence: -1,
+			RRN: "112323595901", Terminal: terminal, Merchant: merchant, Currency: emv.CNY, Private: chip.of(25),
+			Original: Original{Batch: 1, STAN: 42, Date: "1123"}, Scheme: "CUP", MAC: someMAC,
+		}},
+		"upload-notice-response": {answer, &UploadResponse{
+			Type: Refund, Amount: 1200, STAN: 45, Time: "220003", Date: "1123", RRN: "112322000300", Code: "00",
+			Terminal: terminal, Merchant: merchant, Currency: emv.CNY, Private: chip.of(25), MAC: someMAC,
+		}},
+		"script-request": {request, &ScriptRequest{
+			Type: Sale, PAN: pan(t, "6277000000000017"), Amount: 1200, STAN: 42, Expiry: "3012", EntryMode: "051",
+			PANSequence: 1, AcquirerID: "48021000", RRN: "112323595901", AuthCode: "A1B2C3", Terminal: terminal,
+			Merchant: merchant, Currency: emv.CNY, ICC: unhexString(t, "9505008004E800DF31052000000000"),
+			Private:  Private{Type: 22, Batch: 1, Network: 951, Capability: 5},
+			Original: Original{Batch: 1, STAN: 42, Date: "1123"}, MAC: someMAC,
+		}},
+		"script-response": {answer, &ScriptResponse{
+			Type: Sale, Amount: 1200, STAN: 42, Time: "235959", Date: "1123", RRN: "112323595901", Code: "00",
+			Terminal: terminal, Merchant: merchant, Currency: emv.CNY,
+			Private: Private{Type: 22, Batch: 1, Network: 951, Capability: 5}, MAC: someMAC,
+		}},
+		"aes-sign-on-response": {answer, &NetworkResponse{
+			Function: SignOnAES, STAN: 3, Code: "00", Terminal: terminal, Merchant: merchant, Batch: 7,
+			Data: fixture(t, "aes-sign-on-response")[59:],
+		}},
 		"ca-key-list-response": {request, &NetworkResponse{
 			Function: CAKeyList, Code: "00", Terminal: "67004642", Merchant: "897370179233002", Batch: 1,
 			Data: fixture(t, "ca-key-list-response")[56 : 56+277], MAC: someMAC,
 		}},
 	}
 }
+
+// details are two payments of a group.
+func details(t testing.TB) []Detail {
+	return []Detail{
+		{DebitSide, 42, pan(t, "6277000000000017"), 1200},
+		{CreditSide, 44, pan(t, "6277000000000000003"), 1300},
+	}
+}
+
+// upload is field 60 of an upload that is about no single payment.
+func upload(f uint16) Private { return Private{Batch: 1, Network: f, Digits: 11} }
 
 func sealed(t testing.TB, key, track string) SealedTrack {
 	t.Helper()
@@ -250,6 +342,11 @@ func TestKeyOfAnAnswerIsThatOfItsRequest(t *testing.T) {
 		{"reversal-request", "reversal-response"},
 		{"sign-on-request", "sign-on-response"},
 		{"echo-request", "echo-response"},
+		{"settlement-request", "settlement-response"},
+		{"upload-group-request", "upload-group-response"},
+		{"upload-end-request", "upload-end-response"},
+		{"upload-notice-request", "upload-notice-response"},
+		{"script-request", "script-response"},
 	} {
 		if got, want := g[pair[1]].message.Key(), g[pair[0]].message.Key(); got != want {
 			t.Errorf("%s: key %+v, want %+v", pair[1], got, want)
