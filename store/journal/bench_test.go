@@ -115,9 +115,7 @@ func BenchmarkBareCommit(b *testing.B) {
 // us and by bbolt), every record's seal is opened.
 func BenchmarkOpen(b *testing.B) {
 	f := newFixture(b)
-	if err := f.db.Close(); err != nil {
-		b.Fatal(err)
-	}
+	f.close()
 	f.cfg.Path += ".full"
 	f.cfg.MaxSize, f.limit = store.DefaultMaxSize, DefaultLimit
 	f.open()

@@ -162,7 +162,7 @@ func (m *model) settle() {
 func TestJournalAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFixture(t)
-		defer f.db.Close()
+		defer f.close()
 		m := &model{state: map[payment.ID]payment.State{}, printed: map[payment.ID]bool{}, pending: map[payment.ID]bool{}}
 		rt.Repeat(map[string]func(*rapid.T){
 			"":          func(rt *rapid.T) { m.compare(rt, f) },

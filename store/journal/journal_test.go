@@ -15,6 +15,8 @@ import (
 	"posd/emv"
 	"posd/emv/payment"
 	"posd/store"
+	"posd/store/archive"
+	"posd/store/wal"
 )
 
 const canary = "6277000000000017"
@@ -23,9 +25,13 @@ const canary = "6277000000000017"
 type fixture struct {
 	t     testing.TB
 	cfg   store.Config
+	log   wal.Config
+	arc   archive.Config
 	limit int
 	fail  func(store.Point) error
+	step  func(wal.Step) error
 	db    *store.DB
+	wal   *wal.Log
 	*Journal
 }
 
@@ -47,18 +53,52 @@ func newFixture(t testing.TB) *fixture {
 			return f.fail(p)
 		},
 	}
+	f.log = wal.Config{Path: filepath.Join(dir, "journal.log"), Key: key, Rand: random, Frames: 2048, Fail: func(s wal.Step) error {
+		if f.step == nil {
+			return nil
+		}
+		return f.step(s)
+	}}
+	f.arc = archive.Config{Dir: filepath.Join(dir, "archive"), Key: key, Rand: random, Reserve: 256 << 10}
 	f.open()
-	t.Cleanup(func() { f.db.Close() })
+	t.Cleanup(f.close)
 	return f
 }
 
 func (f *fixture) open() {
 	f.t.Helper()
 	var err error
+	if f.Journal, err = Open(context.Background(), f.parts()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// parts opens what a journal is made of.
+func (f *fixture) parts() Config {
+	f.t.Helper()
+	var err error
 	if f.db, err = store.Open(f.cfg); err != nil {
 		f.t.Fatal(err)
 	}
-	if f.Journal, err = Open(context.Background(), Config{DB: f.db, Limit: f.limit}); err != nil {
+	cfg := Config{DB: f.db, Limit: f.limit}
+	if f.log.Path != "" {
+		if f.wal, err = wal.Open(f.log); err != nil {
+			f.t.Fatal(err)
+		}
+		cfg.Log = f.wal
+		if cfg.Archive, err = archive.Open(f.arc); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return cfg
+}
+
+func (f *fixture) close() {
+	f.t.Helper()
+	if f.wal != nil {
+		f.wal.Close()
+	}
+	if err := f.db.Close(); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -66,9 +106,7 @@ func (f *fixture) open() {
 // restart is a power cut: what was not committed is gone.
 func (f *fixture) restart() {
 	f.t.Helper()
-	if err := f.db.Close(); err != nil {
-		f.t.Fatal(err)
-	}
+	f.close()
 	f.open()
 }
 
