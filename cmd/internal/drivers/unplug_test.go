@@ -19,6 +19,7 @@ import (
 
 	"posd/cmd/internal/drivers"
 	"posd/device"
+	"posd/device/link/linktest"
 	simabecs "posd/device/sim/abecs"
 	simccid "posd/device/sim/ccid"
 	simescpos "posd/device/sim/escpos"
@@ -177,7 +178,7 @@ func typingAbecs(t *testing.T) *simabecs.Pad {
 func makeVPCD(t *testing.T) (*cable, func(context.Context) (user, error)) {
 	address := freePort(t)
 	slot, card := simvpcd.New(nil), newCard(t)
-	c := &cable{plugIn: func(k *knife) (func(), error) {
+	c := &cable{plugIn: func(k *linktest.Knife) (func(), error) {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			return nil, err
@@ -190,7 +191,7 @@ func makeVPCD(t *testing.T) (*cable, func(context.Context) (user, error)) {
 			if err != nil {
 				return err
 			}
-			_, err = slot.Serve(ctx, k.wrap(conn, func() { _ = conn.Close() }), card)
+			_, err = slot.Serve(ctx, k.Wrap(conn, func() { _ = conn.Close() }), card)
 			return err
 		}, nil, func() {}), nil
 	}}
@@ -201,7 +202,7 @@ func makeVPCD(t *testing.T) (*cable, func(context.Context) (user, error)) {
 		defer close(over)
 		go func() { // a reader without a card waits for one
 			select {
-			case <-c.knife.gone:
+			case <-c.knife.Gone():
 				cancel()
 			case <-over:
 			}
@@ -229,7 +230,7 @@ func makePole(t *testing.T) (*cable, func(context.Context) (user, error)) {
 		for strings.TrimSpace(pole.Rows()[0]) != text {
 			select {
 			case <-seen:
-			case <-c.knife.gone:
+			case <-c.knife.Gone():
 				return nil // the next text finds it out
 			case <-ctx.Done():
 				return ctx.Err()
@@ -308,9 +309,9 @@ func exchange(ctx context.Context, c *cable, open func(context.Context) (user, e
 	if err != nil {
 		return 0, 0, err
 	}
-	opening = c.knife.bytes()
+	opening = c.knife.Bytes()
 	err = u.use(ctx)
-	using = c.knife.bytes() - opening
+	using = c.knife.Bytes() - opening
 	return opening, using, errors.Join(err, u.close())
 }
 
@@ -318,7 +319,7 @@ func exchange(ctx context.Context, c *cable, open func(context.Context) (user, e
 // met it.
 func pullWhile(ctx context.Context, c *cable, open func(context.Context) (user, error), what string, at int) error {
 	if what == "opened" {
-		c.knife.after(at)
+		c.knife.After(at)
 	}
 	u, err := open(ctx)
 	if err != nil {
@@ -326,7 +327,7 @@ func pullWhile(ctx context.Context, c *cable, open func(context.Context) (user, 
 	}
 	defer func() { _ = u.close() }() // it is gone
 	if what == "used" {
-		c.knife.after(at)
+		c.knife.After(at)
 	}
 	for range 3 { // the last byte may be one that nobody waits for
 		if err := u.use(ctx); err != nil {

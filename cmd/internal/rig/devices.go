@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"posd/device"
+	"posd/device/link/linktest"
 	simccid "posd/device/sim/ccid"
 	simescpos "posd/device/sim/escpos"
 	"posd/device/sim/pty"
@@ -16,10 +17,10 @@ import (
 
 // cable is a device's pseudo-terminal while it is plugged in.
 type cable struct {
-	run  func(context.Context, device.Port) error // the device at the far end
-	pair *pty.Pair                                // nil while it is unplugged
-	done chan struct{}                            // closed when run has ended
-	end  context.CancelFunc
+	run   func(context.Context, device.Port) error // the device at the far end
+	knife *linktest.Knife                          // nil while it is unplugged
+	done  chan struct{}                            // closed when run has ended
+	end   context.CancelFunc
 }
 
 // startDevices puts each device behind a pseudo-terminal.
@@ -60,25 +61,36 @@ func (r *Rig) Plug(name string) error {
 	}
 	var ctx context.Context
 	ctx, c.end = context.WithCancel(context.Background()) // until the cable is pulled
-	c.pair, c.done = pair, make(chan struct{})
+	c.knife, c.done = linktest.NewKnife(), make(chan struct{})
+	port := c.knife.Wrap(pair.Port, func() { _ = pair.Close() }) // ends both sides, whatever it says
 	go func(done chan struct{}) {
 		defer close(done)
-		_ = c.run(ctx, pair.Port) // a pulled cable is what ends it
+		_ = c.run(ctx, port) // a pulled cable is what ends it
 	}(c.done)
 	return nil
 }
 
+// PullAfter has the cable of a device pulled when n bytes more have gone over it, both ways
+// counted. Unplug and Plug plug it in again.
+func (r *Rig) PullAfter(name string, n int) { r.cables[name].knife.After(n) }
+
+// Traffic is how many bytes have gone over the cable of a device since it was plugged in.
+func (r *Rig) Traffic(name string) int { return r.cables[name].knife.Bytes() }
+
 // Unplug pulls the cable: the driver's port fails, and the stable name is gone.
 func (r *Rig) Unplug(name string) error {
 	c := r.cables[name]
-	if c.pair == nil {
+	if c.knife == nil {
 		return nil
 	}
 	c.end()
-	err := c.pair.Close()
+	c.knife.Cut()
 	<-c.done
-	c.pair = nil
-	return errors.Join(err, os.Remove(r.DevicePath(name)))
+	c.knife = nil
+	if err := os.Remove(r.DevicePath(name)); err != nil {
+		return fmt.Errorf("rig: unplug %s: %w", name, err)
+	}
+	return nil
 }
 
 // newPad is a pad whose cardholder types what pin says, and ENTER.

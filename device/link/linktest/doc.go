@@ -8,7 +8,8 @@
 //     reads one;
 //   - a fault changes what the driver reads, at an offset in bytes from the beginning
 //     of the line, once: [Cut], [Garble], [Drop], [Duplicate], [Delay];
-//   - faults stack: each takes a device.Port and is one.
+//   - faults stack: each takes a device.Port and is one. A [Knife] is one for the far end: it
+//     cuts a line after so many bytes in both directions.
 //
 // Wires hold no card data but that of the test range.
 package linktest

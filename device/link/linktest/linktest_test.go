@@ -177,3 +177,42 @@ func TestRecordIsWhatReplayReads(t *testing.T) {
 	}
 	replay(t, out.String())
 }
+
+// A knife cuts behind the byte that it was told, counted both ways, once and for both ends.
+func TestKnife(t *testing.T) {
+	near, far := net.Pipe()
+	k, ended := linktest.NewKnife(), 0
+	p := k.Wrap(far, func() {
+		ended++
+		far.Close()
+	})
+	echo := make(chan string, 1)
+	go func() {
+		near.Write([]byte("12345"))
+		b := make([]byte, 9)
+		n, _ := io.ReadFull(near, b)
+		echo <- string(b[:n])
+	}()
+	b := make([]byte, 5)
+	if n, err := p.Read(b); n != 5 || err != nil || k.Bytes() != 5 {
+		t.Fatalf("%d bytes, %v, counted %d", n, err, k.Bytes())
+	}
+	k.After(3)
+	if n, err := p.Write([]byte("ab")); n != 2 || err != nil {
+		t.Errorf("2 of 3: %d, %v", n, err)
+	}
+	if n, err := p.Write([]byte("cdef")); n != 1 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("4 where there is room for 1: %d, %v", n, err)
+	}
+	if got := <-echo; got != "abc" {
+		t.Errorf("the other end has %q", got)
+	}
+	if n, err := p.Write([]byte("x")); n != 0 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after the cut: %d, %v", n, err)
+	}
+	k.Cut()
+	<-k.Gone()
+	if ended != 1 || k.Bytes() != 8 {
+		t.Errorf("ended %d times, %d bytes", ended, k.Bytes())
+	}
+}
