@@ -282,8 +282,8 @@ func TestHostThatDoesNotRead(t *testing.T) {
 // fails the test for a goroutine that stays.
 func TestRunEndsInEveryState(t *testing.T) {
 	for name, h := range map[string]*host{
-		"down":       {dialect: iso8583.CUP(), refuse: func(int) error { return errors.New("connection refused") }},
-		"signing on": {dialect: iso8583.CUP(), script: func(*hostConn, iso8583.Message) bool { return true }},
+		"down":       {dialect: iso8583.CUP(), tak: tdes(macKey), refuse: func(int) error { return errors.New("connection refused") }},
+		"signing on": {dialect: iso8583.CUP(), tak: tdes(macKey), script: func(*hostConn, iso8583.Message) bool { return true }},
 		"up":         newHost(),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,9 +53,31 @@ var errNoKey = errors.New("keys: TMK: no such key")
 // testKeys unwraps working keys under a master key that may not be there yet.
 type testKeys struct {
 	mu         sync.Mutex
+	suite      keyblock.Suite
 	master     string
 	mac, track cipher.Block
 	pin        keyblock.KCV
+	uses       int
+	why        string // Due says
+}
+
+// Used and Due implement Rotation.
+func (k *testKeys) Used() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.uses++
+}
+
+func (k *testKeys) Due(time.Time) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.why
+}
+
+func (k *testKeys) setDue(why string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.why = why
 }
 
 func (k *testKeys) load(master string) {
@@ -70,17 +92,23 @@ func (k *testKeys) Install(w keyblock.WorkingKeys) error {
 	if k.master == "" {
 		return errNoKey
 	}
+	if w.Suite != k.suite {
+		return keyblock.ErrSuite
+	}
 	var blocks [2]cipher.Block
 	for i, c := range []keyblock.Cryptogram{w.MAC, w.Track} {
-		key, err := keyblock.UnwrapECB(unhex(k.master), c)
+		if c.IsZero() {
+			continue
+		}
+		key, err := k.suite.Unwrap(unhex(k.master), c)
 		if err != nil {
 			return err
 		}
-		if blocks[i], err = keyblock.NewCipher(key); err != nil {
+		if blocks[i], err = k.suite.NewCipher(key); err != nil {
 			return err
 		}
 	}
-	k.mac, k.track = blocks[0], blocks[1]
+	k.mac, k.track, k.why = blocks[0], blocks[1], ""
 	return nil
 }
 
@@ -117,10 +145,14 @@ type host struct {
 	dialect *iso8583.Dialect
 	// script sees each request first; true means that it has dealt with it.
 	script func(c *hostConn, m iso8583.Message) bool
+	// signOn gives field 62 of a sign-on answer and the MAC key from then on; nil gives the
+	// vector, cut to the form.
+	signOn func(m *iso8583.NetworkRequest) (data []byte, tak cipher.Block)
 	// refuse fails a dial; nil lets every one through.
 	refuse func(n int) error
 
 	mu    sync.Mutex
+	tak   cipher.Block
 	dials []time.Time
 	got   []iso8583.Message
 	work  sync.WaitGroup
@@ -133,7 +165,14 @@ type hostConn struct {
 	header iso8583.Header
 }
 
-func newHost() *host { return &host{dialect: iso8583.CUP()} }
+func newHost() *host { return &host{dialect: iso8583.CUP(), tak: tdes(macKey)} }
+
+// key is the MAC key that the host has now.
+func (h *host) key() cipher.Block {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tak
+}
 
 func (h *host) dial(context.Context) (net.Conn, error) {
 	h.mu.Lock()
@@ -192,18 +231,30 @@ func (h *host) functions() string {
 }
 
 // reply answers well. A connection that is closed already is the terminal's business.
-func (c *hostConn) reply(m iso8583.Message) { c.send(c.frame(good(m))) }
+func (c *hostConn) reply(m iso8583.Message) {
+	out := good(m)
+	if m, ok := m.(*iso8583.NetworkRequest); ok && isSignOn(m.Function) && c.host.signOn != nil {
+		data, tak := c.host.signOn(m)
+		out.(*iso8583.NetworkResponse).Data = data
+		c.host.mu.Lock()
+		c.host.tak = tak
+		c.host.mu.Unlock()
+	}
+	c.send(c.frame(out))
+}
 
 func (c *hostConn) send(b []byte) { _, _ = c.Write(b) }
 
 // frame returns an answer with its length and its MAC.
-func (c *hostConn) frame(m iso8583.Message) []byte {
+func (c *hostConn) frame(m iso8583.Message) []byte { return c.frameUnder(m, c.host.key()) }
+
+func (c *hostConn) frameUnder(m iso8583.Message, tak cipher.Block) []byte {
 	var frame []byte
 	var err error
 	if _, ok := m.(*iso8583.NetworkResponse); ok {
 		frame, err = c.host.dialect.Append(nil, c.header, m)
 	} else {
-		frame, err = c.host.dialect.Seal(nil, c.header, m, tdes(macKey))
+		frame, err = c.host.dialect.Seal(nil, c.header, m, tak)
 	}
 	if err != nil {
 		panic(err)
@@ -225,6 +276,9 @@ func good(m iso8583.Message) iso8583.Message {
 		}
 		if isSignOn(m.Function) {
 			out.Data = unhex(signOnKeys)
+			if m.Function == iso8583.SignOnDouble {
+				out.Data = out.Data[:40]
+			}
 		}
 		return out
 	case *iso8583.FinancialRequest:
@@ -303,7 +357,7 @@ func config(h *host, k *testKeys, log io.Writer) Config {
 // start runs a link to h until the test ends or stop is called. change may be nil.
 func start(t *testing.T, h *host, change func(c *Config)) *rig {
 	t.Helper()
-	r := &rig{host: h, keys: &testKeys{master: masterKey, pin: testPINKey}, log: &lockedBuffer{}}
+	r := &rig{host: h, keys: &testKeys{suite: keyblock.TDES, master: masterKey, pin: testPINKey}, log: &lockedBuffer{}}
 	c := config(h, r.keys, r.log)
 	if change != nil {
 		change(&c)
