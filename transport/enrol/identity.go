@@ -134,10 +134,14 @@ func transportOf(primes [][]byte) (*rsa.PrivateKey, error) {
 		return nil, bad
 	}
 	p, q := new(big.Int).SetBytes(primes[0]), new(big.Int).SetBytes(primes[1])
+	if p.BitLen() < remote.MinBits/2 || q.BitLen() < remote.MinBits/2 {
+		return nil, bad
+	}
 	one := big.NewInt(1)
 	pLess, qLess := new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)
-	phi := new(big.Int).Mul(pLess, qLess)
-	d := new(big.Int).ModInverse(big.NewInt(exponent), phi)
+	gcd := new(big.Int).GCD(nil, nil, pLess, qLess)
+	lcm := new(big.Int).Div(new(big.Int).Mul(pLess, qLess), gcd)
+	d := new(big.Int).ModInverse(big.NewInt(exponent), lcm)
 	if d == nil {
 		return nil, bad
 	}
