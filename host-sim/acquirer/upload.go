@@ -39,7 +39,7 @@ func (d *Desk) upload(ctx context.Context, v *visit, m *iso8583.UploadRequest) (
 	resp := &iso8583.UploadResponse{
 		Function: m.Function, Type: m.Type, PAN: m.PAN, Amount: m.Amount, STAN: m.STAN,
 		Time: v.now.Format("150405"), Date: v.now.Format("0102"), SettleDate: v.now.Format("0102"), AcquirerID: d.cfg.AcquirerID,
-		RRN: m.RRN, Code: codeApproved, Terminal: m.Terminal, Merchant: m.Merchant, Group: m.Group, Count: -1,
+		RRN: m.RRN, Code: codeApproved, Terminal: m.Terminal, Merchant: m.Merchant, Group: m.Group,
 		Currency: m.Currency, Private: m.Private,
 	}
 	if m.Function == iso8583.EndBalanced || m.Function == iso8583.EndUnbalanced {

@@ -124,6 +124,7 @@ func (t *Terminal) Reversal(m *iso8583.FinancialRequest, reason string) *iso8583
 	return &iso8583.ReversalRequest{
 		Type: m.Type, PAN: m.PAN, Amount: m.Amount, STAN: m.STAN, Expiry: m.Expiry, EntryMode: m.EntryMode,
 		PANSequence: m.PANSequence, Code: reason, Terminal: m.Terminal, Merchant: m.Merchant, Currency: m.Currency, Private: m.Private,
+		Original: m.Original,
 	}
 }
 
@@ -157,6 +158,12 @@ func (t *Terminal) Code(line Line, m iso8583.Message) (string, error) {
 	case *iso8583.FinancialResponse:
 		return a.Code, err
 	case *iso8583.ReversalResponse:
+		return a.Code, err
+	case *iso8583.SettlementResponse:
+		return a.Code, err
+	case *iso8583.UploadResponse:
+		return a.Code, err
+	case *iso8583.ScriptResponse:
 		return a.Code, err
 	}
 	return "", errors.Join(err, fmt.Errorf("answer is a %T", answer))
