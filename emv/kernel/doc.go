@@ -79,6 +79,10 @@
 // [Transaction] through one session, and reaches the world through three ports that the
 // caller implements: [Card], [Cardholder] and [Issuer]. The example shows a sale.
 //
+// [Kernel.Identify] only finds out who a card is, for a refund or the like. A payment that
+// the merchant does not take without the issuer says so (Transaction.NoOffline); one that
+// card and terminal approved between them comes with what is uploaded of it (Result.Offline).
+//
 // A [Result] says how it ended. A decline is a Result, and so is a card that breaks the
 // rules ([emv.Terminated]) or a cardholder who walks away ([emv.Cancelled]). An error is
 // the world failing: the card was pulled, a port broke. One field must never be
