@@ -58,7 +58,8 @@ type testKeys struct {
 	mac, track cipher.Block
 	pin        keyblock.KCV
 	uses       int
-	why        string // Due says
+	why        string        // Due says
+	slow       time.Duration // Install takes
 }
 
 // Used and Due implement Rotation.
@@ -74,6 +75,12 @@ func (k *testKeys) Due(time.Time) string {
 	return k.why
 }
 
+func (k *testKeys) setSlow(d time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.slow = d
+}
+
 func (k *testKeys) setDue(why string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -87,6 +94,10 @@ func (k *testKeys) load(master string) {
 }
 
 func (k *testKeys) Install(w keyblock.WorkingKeys) error {
+	k.mu.Lock()
+	slow := k.slow
+	k.mu.Unlock()
+	<-time.After(slow)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.master == "" {

@@ -1,6 +1,7 @@
 package acquirer
 
 import (
+	"bytes"
 	"context"
 	"crypto/cipher"
 	"errors"
@@ -64,6 +65,9 @@ type answer struct {
 	header  iso8583.Header
 	message iso8583.Message
 	err     error
+	// doubtful is the frame of an answer whose MAC is wrong under the keys so far, while
+	// others are on their way; nil for any other.
+	doubtful []byte
 }
 
 func newLine(l *Link, conn net.Conn) *line {
@@ -125,8 +129,8 @@ func (n *line) write() {
 			if !r.state.CompareAndSwap(queued, taken) {
 				continue
 			}
-			bytes, err := n.send(r.frame)
-			r.sent <- sent{bytes, err}
+			size, err := n.send(r.frame)
+			r.sent <- sent{size, err}
 			if err != nil {
 				n.fail(fmt.Errorf("acquirer: write: %w", err))
 				return
@@ -172,7 +176,11 @@ func (n *line) receive(frame []byte) {
 		n.link.unmatched(message.Key())
 		return
 	}
-	r.answer <- answer{header, message, n.link.verify(frame, r, message)}
+	a := answer{header: header, message: message, err: n.link.verify(frame, r, message)}
+	if a.err != nil && n.link.signingOn() {
+		a.doubtful = bytes.Clone(frame)
+	}
+	r.answer <- a
 }
 
 // take returns the request that the message answers and forgets it, or nil.
@@ -261,13 +269,14 @@ func (n *line) exchange(ctx context.Context, r *request) (answer, error) {
 	select {
 	case a := <-r.answer:
 		n.link.roundTrip(time.Since(began))
-		return a, nil
+		return n.link.resolve(ctx, n, a), nil
 	case <-ctx.Done():
 		failed = ctx.Err()
 	case <-n.dead:
 		failed = n.cause()
 	}
-	return n.outcome(r, failed)
+	a, err := n.outcome(r, failed)
+	return n.link.resolve(ctx, n, a), err
 }
 
 // outcome says what a request that was not answered may have done. An answer that came

@@ -134,6 +134,42 @@ func (l *Link) verify(frame []byte, r *request, m iso8583.Message) error {
 	return nil
 }
 
+// signingOn tells that working keys are on their way.
+func (l *Link) signingOn() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status.State == SigningOn
+}
+
+// resolve decides about an answer that came after the host had new keys and before the
+// link had: it waits for the end of the sign-on, or of the line, and looks again.
+func (l *Link) resolve(ctx context.Context, n *line, a answer) answer {
+	if a.doubtful == nil {
+		return a
+	}
+	defer clear(a.doubtful)
+	for {
+		l.mu.Lock()
+		state, changed := l.status.State, l.changed
+		l.mu.Unlock()
+		if state != SigningOn {
+			break
+		}
+		select {
+		case <-changed:
+		case <-n.dead:
+			return a
+		case <-ctx.Done():
+			return a
+		}
+	}
+	if key, err := l.cfg.Keys.MACKey(); err == nil && l.cfg.Dialect.VerifyMAC(a.doubtful, key) == nil {
+		a.err = nil
+	}
+	a.doubtful = nil
+	return a
+}
+
 // newRequest returns a request that is ready to go. mac is the key that its answer is
 // verified with; nil for an answer that nobody has to vouch for.
 func newRequest(m iso8583.Message, frame []byte, mac cipher.Block) *request {
