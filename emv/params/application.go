@@ -110,7 +110,8 @@ func (a Application) Append(dst []byte) []byte {
 		tag tlv.Tag
 		tvr emv.TVR
 	}{
-		{tag.TerminalActionCodeDefault, a.TACDefault}, {tag.TerminalActionCodeOnline, a.TACOnline},
+		{tag.TerminalActionCodeDefault, a.TACDefault},
+		{tag.TerminalActionCodeOnline, a.TACOnline},
 		{tag.TerminalActionCodeDenial, a.TACDenial},
 	} {
 		code := row.tvr.Bytes()
@@ -134,8 +135,10 @@ func (a Application) appendLimits(dst []byte) []byte {
 		tag   tlv.Tag
 		minor int64
 	}{
-		{tag.ECashTerminalLimit, a.CashLimit}, {tag.ContactlessFloorLimit, a.ContactlessFloor},
-		{tag.ContactlessTransactionLimit, a.ContactlessLimit}, {tag.ContactlessCVMLimit, a.ContactlessCVM},
+		{tag.ECashTerminalLimit, a.CashLimit},
+		{tag.ContactlessFloorLimit, a.ContactlessFloor},
+		{tag.ContactlessTransactionLimit, a.ContactlessLimit},
+		{tag.ContactlessCVMLimit, a.ContactlessCVM},
 	} {
 		if row.minor >= 0 {
 			dst = tlv.Append(dst, row.tag, packed(row.minor, 6))
@@ -156,3 +159,6 @@ func parseAIDNames(data []byte) ([][]byte, error) {
 		return obj.Value, nil
 	}, 5)
 }
+
+// appendAIDName writes what a question names an application by.
+func appendAIDName(dst, aid []byte) []byte { return tlv.Append(dst, tag.AIDTerminal, aid) }

@@ -80,8 +80,10 @@ func settings() []setting {
 			return nil
 		}, func(t *Terminal) string { return map[bool]string{true: "1", false: "2"}[t.AtOnce] }},
 		whole("25", 1, 0, 9, func(t *Terminal) *int { return &t.MasterKey }),
-		{"26", 8, func(t *Terminal, v string) (err error) { t.Functions, err = parseFunctions(v); return err },
-			func(t *Terminal) string { return fmt.Sprintf("%08X", uint32(t.Functions)) }},
+		{
+			"26", 8, func(t *Terminal, v string) (err error) { t.Functions, err = parseFunctions(v); return err },
+			func(t *Terminal) string { return fmt.Sprintf("%08X", uint32(t.Functions)) },
+		},
 		whole("27", 2, 0, 99, func(t *Terminal) *int { return &t.Stored }),
 	}
 }

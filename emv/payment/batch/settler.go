@@ -164,27 +164,33 @@ func (r *run) begin(ctx context.Context, operator string) error {
 }
 
 // flush has everything sent that is owed, in the order that the message set asks for, and
-// counts the batch. What the journal says decides, not what the ports return.
+// counts the batch. What the journal says counts, and what the ports say is left, which may
+// be of an earlier batch.
 func (r *run) flush(ctx context.Context, batch uint32) error {
-	var failed error
-	for _, send := range []func(context.Context) (int, error){
-		r.Payments.NotifyScripts, r.Payments.SettleDebts, r.Payments.Forward,
-	} {
-		left, err := send(ctx)
-		if failed = err; err != nil || left > 0 {
-			break
-		}
-	}
+	left, failed := r.send(ctx)
 	if err := r.tally(ctx, batch); err != nil {
 		return err
 	}
-	if failed != nil {
+	r.count.owed = max(r.count.owed, left)
+	switch {
+	case failed != nil:
 		return fmt.Errorf("batch: batch %06d: %d payments: %w: %w", batch, r.count.owed, ErrOwed, failed)
-	}
-	if r.count.owed > 0 {
+	case r.count.owed > 0:
 		return fmt.Errorf("batch: batch %06d: %d payments: %w", batch, r.count.owed, ErrOwed)
 	}
 	return nil
+}
+
+// send stops at the first kind of debt of which something is left.
+func (r *run) send(ctx context.Context) (left int, err error) {
+	for _, send := range []func(context.Context) (int, error){
+		r.Payments.NotifyScripts, r.Payments.SettleDebts, r.Payments.Forward,
+	} {
+		if left, err = send(ctx); err != nil || left > 0 {
+			return left, err
+		}
+	}
+	return 0, nil
 }
 
 func (r *run) tally(ctx context.Context, batch uint32) error {
