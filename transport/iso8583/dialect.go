@@ -24,6 +24,7 @@ type element struct {
 	length int  // in digits, characters or bytes: exact, or the most where a prefix says how many
 	prefix int  // digits of the length prefix, in BCD: 0 for fixed length, 2 for LL, 3 for LLL
 	right  bool // an odd number of digits is aligned right: 001 is 00 01. Otherwise 051 is 05 10
+	value  value
 }
 
 // slot is where a message class writes one of its values.
@@ -33,13 +34,14 @@ type slot struct {
 	required bool
 }
 
-// layout is the fields of a message class in a dialect, in the order of their numbers,
-// and the message types of its requests.
+// layout is the fields of a message class in a dialect, and the message types of its
+// requests.
 type layout struct {
 	class    class
 	requests []uint16 // an answer has 10 hex more
 	function Function // field 60.3, where it is the same in all messages of the class
-	slots    []slot
+	required []int
+	optional []int
 }
 
 // transaction is a row of a dialect's table of transactions: what fields 3, 25 and 60.1
@@ -72,8 +74,9 @@ type Dialect struct {
 // compiled is a layout made quick to look things up in.
 type compiled struct {
 	layout
-	required uint64
-	byField  [65]value
+	slots   []slot // in the order of their numbers
+	must    uint64
+	byField [65]value
 }
 
 // Name returns the dialect's name, "cup".
@@ -100,16 +103,23 @@ func newDialect(name string, elements []element, layouts []layout, transactions 
 
 func (d *Dialect) compile(l layout) compiled {
 	c := compiled{layout: l}
-	last := 1
-	for _, s := range l.slots {
-		if s.field <= last || d.elements[s.field].number == 0 {
-			panic(fmt.Sprintf("iso8583: dialect %s: class %d: field %d out of order or unknown", d.name, l.class, s.field))
+	for field := range d.elements {
+		must, may := slices.Contains(l.required, field), slices.Contains(l.optional, field)
+		if !must && !may {
+			continue
 		}
-		last = s.field
-		c.byField[s.field] = s.value
-		if s.required {
-			c.required |= bit(s.field)
+		e := &d.elements[field]
+		if e.number == 0 || must && may {
+			panic(fmt.Sprintf("iso8583: dialect %s: class %d: field %d unknown or named twice", d.name, l.class, field))
 		}
+		c.slots = append(c.slots, slot{field, e.value, must})
+		c.byField[field] = e.value
+		if must {
+			c.must |= bit(field)
+		}
+	}
+	if len(c.slots) != len(l.required)+len(l.optional) {
+		panic(fmt.Sprintf("iso8583: dialect %s: class %d: a field is named twice, or is none", d.name, l.class))
 	}
 	return c
 }

@@ -73,7 +73,7 @@ func (p *parser) message(c *compiled, bitmap uint64) error {
 			return &FieldError{"parse", p.mti, field, e.name, start, err}
 		}
 	}
-	if missing := c.required &^ bitmap; missing != 0 {
+	if missing := c.must &^ bitmap; missing != 0 {
 		field := bits.LeadingZeros64(missing) + 1
 		return &FieldError{"parse", p.mti, field, p.d.elements[field].name, p.at, ErrMissing}
 	}

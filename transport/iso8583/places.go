@@ -6,7 +6,7 @@ func (m *FinancialRequest) places() places {
 		vEntryMode: &m.EntryMode, vPANSequence: &m.PANSequence, vPINCapture: &m.PINCapture, vTrack2: track{m},
 		vRRN: &m.RRN, vAuthCode: &m.AuthCode, vTerminal: &m.Terminal, vMerchant: &m.Merchant,
 		vAdditional: (*tip)(&m.Tip), vCurrency: &m.Currency, vPINBlock: (*shortPIN)(&m.PINBlock),
-		vLongPINBlock: (*longPIN)(&m.PINBlock), vSecurity: &m.Security, vICC: &m.ICC, vDevice: &m.Device,
+		vData: (*longPIN)(&m.PINBlock), vSecurity: &m.Security, vICC: &m.ICC, vDevice: &m.Device,
 		vPrivate: &m.Private, vOriginal: &m.Original, vText: &m.Scheme, vMAC: &m.MAC,
 	}
 }

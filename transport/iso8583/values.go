@@ -30,7 +30,6 @@ const (
 	vAdditional
 	vCurrency
 	vPINBlock
-	vLongPINBlock
 	vSecurity
 	vBalance
 	vICC
