@@ -135,6 +135,9 @@ func (b *bank) Reverse(_ context.Context, rec *payment.Record) (payment.Answer, 
 	}
 	delete(b.charged, rec.ID)
 	b.closed[rec.ID] = true
+	if b.reversal == forged {
+		return payment.Answer{}, payment.ErrBadMAC
+	}
 	if b.reversal == swallows {
 		return payment.Answer{}, payment.ErrNoAnswer
 	}
@@ -174,6 +177,9 @@ func (b *bank) Notify(_ context.Context, rec *payment.Record) (payment.Answer, e
 		return payment.Answer{Code: "96"}, nil
 	}
 	b.notified[rec.ID] = true
+	if b.reversal == forged {
+		return payment.Answer{}, payment.ErrBadMAC
+	}
 	if b.reversal == swallows {
 		return payment.Answer{}, payment.ErrNoAnswer
 	}

@@ -127,7 +127,9 @@ func (t *Terminal) offlineLimit(ctx context.Context, o Order, rules Rules) (limi
 	}
 	total := o.Amount.Minor
 	for _, rec := range waiting {
-		total += rec.Amount.Minor
+		if rec.Kind.Rules().Side == Debit {
+			total += rec.Amount.Minor - rec.Before.Minor
+		}
 	}
 	switch {
 	case p.MaxCount > 0 && len(waiting) >= p.MaxCount:

@@ -119,11 +119,13 @@ func TestAuditFindsPlantedBugs(t *testing.T) {
 	}
 	for name, plant := range bugs {
 		t.Run(name, func(t *testing.T) {
-			for _, s := range allStories() {
+			all := allStories()
+			for i := range all {
+				s := all[i*7919%len(all)] // a stride that visits each: the kinds come mixed
 				w := newWorld()
 				plant(w)
 				if err := s.run(t, w); err != nil {
-					t.Logf("found: %v: %v", s, err)
+					t.Logf("found by story %d: %v: %v", i, s, err)
 					return
 				}
 			}

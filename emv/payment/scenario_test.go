@@ -98,7 +98,7 @@ type story struct {
 	failMore    int
 }
 
-var laterModes = []mode{answers, swallows, lost, refuses, unsent, declines}
+var laterModes = []mode{answers, swallows, lost, refuses, unsent, declines, forged}
 
 // ways enumerates the behaviours of host and card.
 func (s scenario) ways() []story {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"posd/emv"
+	"posd/emv/kernel"
 	"posd/emv/payment"
 )
 
@@ -257,4 +258,64 @@ func (partHost) Authorize(_ context.Context, req payment.AuthRequest) (payment.A
 
 func (partHost) Forward(_ context.Context, rec *payment.Record) (payment.Answer, error) {
 	return payment.Answer{Code: "10", Amount: rec.Amount.Minor / 2}, nil
+}
+
+// waiting is a slot into which nobody puts a card.
+type waiting struct {
+	stripeReader
+	err error
+}
+
+func (s waiting) Insert(context.Context) (payment.Card, error)  { return nil, s.err }
+func (s waiting) Swipe(ctx context.Context) (emv.Track2, error) { return emv.Track2{}, s.err }
+
+// Where no card is shown, or one that cannot be read, nothing is on disk.
+func TestNoCard(t *testing.T) {
+	swipe := saleOf(1200)
+	swipe.Swipe = true
+	refund := ordered(payment.Refund, 100)
+	refund.Original = payment.Original{RRN: "333333333333", Date: "0630"}
+	broken := errors.New("reader unplugged")
+	tests := []struct {
+		name    string
+		slot    payment.Slot
+		order   payment.Order
+		outcome emv.Outcome
+		failed  bool
+	}{
+		{"none in time", waiting{err: context.DeadlineExceeded}, saleOf(1200), emv.Cancelled, false},
+		{"none swiped in time", waiting{err: context.DeadlineExceeded}, swipe, emv.Cancelled, false},
+		{"cancelled", waiting{err: kernel.ErrCancelled}, saleOf(1200), emv.Cancelled, false},
+		{"reader broken", waiting{err: broken}, saleOf(1200), emv.Cancelled, true},
+		{"pulled while it was read", slot{pulledEarly}, refund, emv.Cancelled, true},
+		{"no application in common", slot{noChip}, refund, emv.NotAccepted, false},
+		{"stripe without an expiry", stripeReader{slot{agrees}, "6277=1"}, swipe, emv.Declined, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld()
+			w.policy = payment.Policy{Stripe: true}
+			if s, ok := test.slot.(slot); ok {
+				w.card = s.card
+			}
+			term := w.boot(t)
+			term.Slot = test.slot
+			res, err, _ := w.pay(t, term, test.order)
+			if res.Outcome != test.outcome || (err != nil) != test.failed || len(w.journal.recs) != 0 {
+				t.Errorf("%v %s (%s), %v, %d records", res.Outcome, res.Code, res.Why, err, len(w.journal.recs))
+			}
+		})
+	}
+}
+
+// The cancel key ends a payment by stripe before anything is on disk.
+func TestCancelAfterTheSwipe(t *testing.T) {
+	w := newWorld()
+	w.policy, w.track, w.pad.err = payment.Policy{Stripe: true}, "6277000000000017D3012101", kernel.ErrCancelled
+	order := saleOf(1200)
+	order.Swipe = true
+	res, err, _ := w.pay(t, w.boot(t), order)
+	if err != nil || res.Outcome != emv.Cancelled || len(w.journal.recs) != 0 {
+		t.Errorf("%v, %v, %d records", res.Outcome, err, len(w.journal.recs))
+	}
 }
