@@ -157,6 +157,21 @@ func functionOf(m iso8583.Message) uint16 {
 	return 0
 }
 
+// setOrder puts the job that the terminal should do next into the answer's header.
+func (v *visit) setOrder(ctx context.Context, tx db.Tx) error {
+	job, err := orderOf(ctx, tx, v.terminal.TID)
+	v.header.Order = iso8583.Order(job)
+	return err
+}
+
+// order is setOrder outside a transaction. An order that cannot be read is none.
+func (v *visit) order(ctx context.Context, d *Desk) {
+	err := d.cfg.DB.View(ctx, func(tx db.Tx) error { return v.setOrder(ctx, tx) })
+	if err != nil {
+		d.cfg.Log.Error("orders cannot be read", "tid", v.terminal.TID, "err", err)
+	}
+}
+
 // identify finds the terminal that a message names and holds it against the
 // certificate and the register.
 func (d *Desk) identify(ctx context.Context, v *visit, tid, mid string) (refusal, error) {
@@ -164,10 +179,13 @@ func (d *Desk) identify(ctx context.Context, v *visit, tid, mid string) (refusal
 		return refusal{codeTerminal, "terminal number is not the certificate's"}, nil
 	}
 	err := d.cfg.DB.View(ctx, func(tx db.Tx) (err error) {
-		if v.terminal, err = estate.FindTerminal(ctx, tx, tid); err == nil {
-			v.merchant, err = estate.FindMerchant(ctx, tx, v.terminal.MID)
+		if v.terminal, err = estate.FindTerminal(ctx, tx, tid); err != nil {
+			return err
 		}
-		return err
+		if v.merchant, err = estate.FindMerchant(ctx, tx, v.terminal.MID); err != nil {
+			return err
+		}
+		return v.setOrder(ctx, tx)
 	})
 	switch {
 	case errors.Is(err, estate.ErrNoTerminal):
