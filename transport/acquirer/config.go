@@ -172,6 +172,14 @@ func (c *Config) dialer() func(context.Context) (net.Conn, error) {
 	}
 	config := c.TLS.Clone()
 	config.MinVersion = tls.VersionTLS13
-	d := &tls.Dialer{Config: config}
-	return func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", c.Addr) }
+	return func(ctx context.Context) (net.Conn, error) {
+		if config.ServerName == "" {
+			name, err := c.serverName()
+			if err != nil {
+				return nil, err
+			}
+			config.ServerName = name
+		}
+		return c.dialTLS(ctx, config)
+	}
 }

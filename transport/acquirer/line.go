@@ -151,6 +151,7 @@ func (n *line) send(frame []byte) (int, error) {
 // read is the reader: it ends when the stream ends or has lost its place.
 func (n *line) read() {
 	buf := make([]byte, iso8583.MaxFrame)
+	wipeStack() // it is large from now on: one that grows later leaves a copy behind
 	for {
 		frame, err := iso8583.ReadFrame(n.conn, buf)
 		if err != nil {
@@ -161,6 +162,7 @@ func (n *line) read() {
 		n.heard()
 		n.receive(frame)
 		clear(frame)
+		wipeStack()
 	}
 }
 
