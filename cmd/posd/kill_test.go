@@ -70,14 +70,19 @@ func (n *notes) String() string {
 // where the host keeps its answer to itself.
 func newDesk(t *testing.T, ctx context.Context, answer time.Duration) *desk {
 	t.Helper()
+	return newDeskWith(t, ctx, rig.Config{AnswerTimeout: answer})
+}
+
+// newDeskWith is newDesk with more of the rig's configuration.
+func newDeskWith(t *testing.T, ctx context.Context, cfg rig.Config) *desk {
+	t.Helper()
 	program, err := buildAgent()
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &desk{dir: t.TempDir()}
-	d.Rig, err = rig.Start(ctx, rig.Config{
-		Dir: d.dir, Posd: program, AnswerTimeout: answer, LogLevel: "debug", AgentLog: &d.agent, HostLog: &d.log,
-	})
+	cfg.Dir, cfg.Posd, cfg.LogLevel, cfg.AgentLog, cfg.HostLog = d.dir, program, "debug", &d.agent, &d.log
+	d.Rig, err = rig.Start(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,39 @@ func (a *Agent) Await(ctx context.Context, text string) error {
 	}
 }
 
+// Count tells how many lines of the log have text.
+func (a *Agent) Count(text string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, line := range a.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// AwaitMore returns when more than n lines of the log have text, or with an error when the
+// process ends or ctx does.
+func (a *Agent) AwaitMore(ctx context.Context, text string, n int) error {
+	for {
+		a.mu.Lock()
+		more := a.more
+		a.mu.Unlock()
+		if a.Count(text) > n {
+			return nil
+		}
+		select {
+		case <-more:
+		case <-a.done:
+			return fmt.Errorf("rig: posd ended (%v) before it said %q again", a.err, text)
+		case <-ctx.Done():
+			return fmt.Errorf("rig: posd did not say %q again: %w", text, ctx.Err())
+		}
+	}
+}
+
 // Since tells how long after began the first line with text came; 0 if it did not.
 func (a *Agent) Since(text string, began time.Time) time.Duration {
 	a.mu.Lock()

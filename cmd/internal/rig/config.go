@@ -57,6 +57,18 @@ func (r *Rig) ConfigPath() string { return r.file("posd.yaml") }
 // StorePath is the agent's store.
 func (r *Rig) StorePath() string { return r.file("posd.db") }
 
+// AgentFiles are all files in the agent's folder but the socket.
+func (r *Rig) AgentFiles() []string {
+	var out []string
+	entries, _ := os.ReadDir(filepath.Join(r.cfg.Dir, "agent")) // none is what the caller sees
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			out = append(out, r.file(e.Name()))
+		}
+	}
+	return out
+}
+
 // Socket is the agent's control socket.
 func (r *Rig) Socket() string { return r.file("control.sock") }
 

@@ -46,8 +46,16 @@ type Config struct {
 	Lang          string // of the receipts
 	AnswerTimeout time.Duration
 	LogLevel      string
-	AgentLog      io.Writer // a copy of the agent's log; nil for none
-	HostLog       io.Writer // nil for none
+	AgentLog      io.Writer  // a copy of the agent's log; nil for none
+	HostLog       io.Writer  // nil for none
+	Cards         []TestCard // beside those of device/sim/cards
+}
+
+// TestCard is a card of the rig's own: its file (see device/sim/card), and what is on its
+// account, in fen.
+type TestCard struct {
+	Name, File string
+	Opening    int64
 }
 
 // Rig is the desk. Close ends everything on it.
@@ -165,11 +173,11 @@ func (r *Rig) enrol(ctx context.Context) error {
 
 func (r *Rig) openAccounts(ctx context.Context) error {
 	keyed := map[byte]bool{}
-	for name, opening := range openings {
-		p, err := cards.Load(name)
-		if err != nil {
-			return err
-		}
+	profiles, err := r.profiles()
+	if err != nil {
+		return err
+	}
+	for name, p := range profiles {
 		if !keyed[p.DKI] {
 			keyed[p.DKI] = true
 			if err := r.Host.AddIssuerKey(ctx, p.PAN.Reveal()[:6], int(p.DKI), p.IMK[:], p.ARPCMethod); err != nil {
@@ -178,7 +186,7 @@ func (r *Rig) openAccounts(ctx context.Context) error {
 		}
 		account := hostsim.Account{
 			PAN: p.PAN, PSN: max(p.PANSequence, 0), Expiry: fmt.Sprintf("%02X%02X", p.Expiry[0], p.Expiry[1]),
-			PIN: p.PIN, Opening: opening,
+			PIN: p.PIN, Opening: r.opening(name),
 		}
 		if err := r.Host.AddAccount(ctx, account); err != nil {
 			return err
@@ -188,6 +196,35 @@ func (r *Rig) openAccounts(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// profiles reads the cards' files.
+func (r *Rig) profiles() (map[string]*card.Profile, error) {
+	out := map[string]*card.Profile{}
+	for name := range openings {
+		p, err := cards.Load(name)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = p
+	}
+	for _, own := range r.cfg.Cards {
+		p, err := cards.Parse(own.Name+".card", []byte(own.File))
+		if err != nil {
+			return nil, err
+		}
+		out[own.Name] = p
+	}
+	return out, nil
+}
+
+func (r *Rig) opening(name string) int64 {
+	for _, own := range r.cfg.Cards {
+		if own.Name == name {
+			return own.Opening
+		}
+	}
+	return openings[name]
 }
 
 // slotEvent plays the cardholder, who takes the card when its power is off.
