@@ -133,19 +133,7 @@ func (s *slips) Print(ctx context.Context, rec *payment.Record, c payment.Copy) 
 		return fmt.Errorf("%w: %w", spool.ErrUntouched, err)
 	}
 	slip := receipt.Render(rec, s.merchant, c, s.lang)
-	err = s.printer.failed(dev.Print(ctx, document(slip)))
-	switch {
-	case errors.Is(err, device.ErrDocument):
-		return fmt.Errorf("%w: %w", spool.ErrUnprintable, err)
-	case errors.Is(err, device.ErrUnprinted):
-		return fmt.Errorf("%w: %w", spool.ErrUntouched, err)
-	}
-	return err
-}
-
-// noDocuments is what the queue prints beside slips: nothing yet.
-func noDocuments(_ context.Context, job spool.Job, _ bool) error {
-	return fmt.Errorf("posd: print job of kind %q: %w", job.Kind, spool.ErrUnprintable)
+	return printed(s.printer.failed(dev.Print(ctx, document(slip))))
 }
 
 // document turns a slip into what a printer takes: the two do not know each other.

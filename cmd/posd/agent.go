@@ -19,11 +19,14 @@ import (
 	"posd/cmd/internal/drivers"
 	"posd/device"
 	"posd/device/gpio"
+	"posd/emv"
+	"posd/emv/binding"
 	"posd/emv/kernel"
 	"posd/emv/payment"
-	"posd/store"
+	"posd/emv/payment/batch"
 	"posd/store/journal"
 	"posd/store/keys"
+	"posd/store/operators"
 	"posd/store/spool"
 	"posd/store/tamper"
 	"posd/transport/acquirer"
@@ -47,15 +50,17 @@ type agent struct {
 	lang    text.Lang
 	started time.Time
 
-	db      *store.DB
-	mount   []store.Finding // read once: mount options do not change under a running agent
-	journal *journal.Journal
+	disk    disks
 	keys    *keys.Keys
+	parts   *keys.Components // a master key that people are typing; the till's
+	staff   *staff
 	latch   *tamper.Latch
 	spool   *spool.Spool
 	link    *acquirer.Link
+	settler *batch.Settler
 	batch   atomic.Uint32 // field 60.2 of management messages
 	skew    atomic.Int64  // the host's clock less ours, in seconds, at the last sign-on
+	busy    atomic.Bool   // the till is at something
 
 	reader  *held[device.Reader]
 	pad     *held[device.PINPad]
@@ -80,58 +85,56 @@ func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
 	}
 	a := &agent{cfg: cfg, world: w, lang: lang, started: w.now(), talk: make(chan struct{})}
 	a.devices()
-	if err := a.openStore(ctx); err != nil {
+	if err := a.openDisks(ctx); err != nil {
 		return nil, err
 	}
 	look := func() error { return a.openSwitch(ctx) }
-	for _, build := range []func() error{a.openLatch, look, a.buildLink, a.buildTill, a.buildControl} {
+	records := func() error { return a.openRecords(ctx) }
+	for _, build := range []func() error{records, a.openLatch, look, a.buildLink, a.buildTill, a.buildControl} {
 		if err := build(); err != nil {
-			return nil, errors.Join(err, a.db.Close())
+			return nil, errors.Join(err, a.disk.close())
 		}
 	}
 	return a, nil
 }
 
-// openStore opens the file, the journal and the keys.
-func (a *agent) openStore(ctx context.Context) error {
-	c := &complaints{}
-	deviceKey, err := store.FileDeviceKey(a.cfg.Store.DeviceKey.Text, a.world.rand)
+// openRecords opens what else is in the store: keys, operators, print queue.
+func (a *agent) openRecords(ctx context.Context) error {
+	number, err := a.disk.journal.Batch(ctx)
 	if err != nil {
 		return err
 	}
-	path := a.cfg.Store.Path.Text
-	a.mount = store.CheckMount(path, 1<<20)
-	a.db, err = store.Open(store.Config{
-		Path: path, Key: deviceKey, Rand: a.world.rand, MaxSize: a.cfg.maxMiB(c) << 20,
+	a.batch.Store(number)
+	c := &complaints{}
+	a.keys, err = keys.Open(keys.Config{
+		DB: a.disk.db, Now: a.world.now, Transport: keys.TransportFile(a.cfg.Keys.Transport.Text),
+		Policy: keys.Policy{MaxAge: a.cfg.keyAge(c), MaxUses: a.cfg.keyUses(c)},
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.openRecords(ctx, int(a.cfg.maxPayments(c))); err != nil {
-		return errors.Join(err, a.db.Close())
-	}
-	return nil
-}
-
-func (a *agent) openRecords(ctx context.Context, limit int) (err error) {
-	a.journal, err = journal.Open(ctx, journal.Config{DB: a.db, Limit: limit})
+	list, err := operators.Open(operators.Config{DB: a.disk.db, Rand: a.world.rand})
 	if err != nil {
 		return err
 	}
-	id, err := a.journal.Next(ctx)
-	if err != nil {
-		return err
-	}
-	a.batch.Store(id.Batch)
-	a.keys, err = keys.Open(keys.Config{DB: a.db, Now: a.world.now, Transport: keys.TransportFile(a.cfg.Keys.Transport.Text)})
-	if err != nil {
-		return err
-	}
+	a.staff = &staff{a, list}
 	a.spool, err = spool.Open(ctx, spool.Config{
-		DB: a.db, Journal: a.journal, Documents: noDocuments,
+		DB: a.disk.db, Journal: printable{a.disk.journal, a}, Documents: a.documents,
 		Receipts: &slips{printer: a.printer, merchant: a.merchant(), lang: a.lang},
 	})
 	return err
+}
+
+// printable is the journal as the print queue sees it: a slip may still wait when its batch
+// is in the archive.
+type printable struct {
+	*journal.Journal
+	a *agent
+}
+
+// Get finds the record wherever it is.
+func (p printable) Get(ctx context.Context, id payment.ID) (*payment.Record, error) {
+	return p.a.record(ctx, id)
 }
 
 func (a *agent) devices() {
@@ -157,6 +160,7 @@ func (a *agent) buildLink() error {
 		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
 		Serial: a.cfg.Terminal.Serial.Text, Operator: a.cfg.Terminal.Operator.or("01"),
 		Keys: a.keys, Batch: a.batch.Load, OnSignOn: a.signedOn,
+		Binding: a.binding, Idle: func() bool { return !a.busy.Load() }, Currency: a.cfg.currency(),
 		Now: a.world.now, Rand: a.world.rand, Log: a.world.log,
 		AnswerTimeout: a.cfg.answerTimeout(c), EchoInterval: a.cfg.echoInterval(c), BackOff: a.cfg.backOff(c),
 	})
@@ -198,18 +202,59 @@ func (a *agent) buildTill() error {
 	}
 	term, err := payment.New(payment.Config{
 		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
-		Journal: a.journal, Host: a.link, Kernel: k,
+		Journal: a.disk.journal, Host: a.link, Kernel: k,
 		Slot:    &slot{reader: a.reader, eject: a.cfg.ejectTimeout(c)},
 		PINPad:  &pad{pad: a.pad, slot: int(a.cfg.padSlot(c))},
 		Keys:    a.keys,
 		Display: a.face, Chooser: a.face,
 		Receipt: a.spool,
-		Now:     a.world.now, Rand: a.world.rand, Log: a.world.log,
+		Archive: settledPayments{a.disk.archive}, Policy: a.cfg.policy(c),
+		Now: a.world.now, Rand: a.world.rand, Log: a.world.log,
 		InsertTime: a.cfg.insertTimeout(c), At: crashPoint,
 	})
+	if err != nil {
+		return err
+	}
+	a.settler, err = batch.New(batch.Config{
+		Book: a.disk.journal, Host: a.link, Payments: term, Slip: totalsSlip{a},
+		Now: a.world.now, Log: a.world.log, SignOn: a.signOnAnew, At: settlePoint,
+	})
 	a.till = &till{
-		term: term, face: a.face, log: a.world.log,
-		jobs: make(chan job), wake: make(chan struct{}, 1), warm: a.warm, tend: a.tend,
+		term: term, face: a.face, log: a.world.log, busy: &a.busy,
+		jobs: make(chan job), wake: make(chan struct{}, 1), warm: a.warm, tend: a.tend, settleBatch: a.settleDue,
+	}
+	return err
+}
+
+// binding says in field 59 which device asks.
+func (a *agent) binding(pan emv.PAN) (binding.Terminal, error) {
+	key, err := a.keys.BindingKey()
+	if err != nil {
+		return binding.Terminal{}, err
+	}
+	t := binding.Terminal{
+		Kind: binding.POS, Serial: a.cfg.Terminal.Serial.Text, Factor: binding.Factor(pan), Version: shortVersion(),
+	}
+	t.Proof = binding.Proof(key, t.Serial, t.Factor)
+	return t, nil
+}
+
+// signOnAnew has the line get new working keys, and waits until it has them.
+func (a *agent) signOnAnew(ctx context.Context) error {
+	a.link.SignOn()
+	return a.link.WaitUp(ctx)
+}
+
+// settleDue goes on with a settlement that stopped, and begins one where the journal is
+// nearly full: payments end where nothing can be written.
+func (a *agent) settleDue(ctx context.Context) error {
+	res, err := a.settler.Resume(ctx)
+	if err == nil && res.Settlement == nil && a.disk.journal.Room().Full {
+		a.world.log.Warn("the journal is full: settling")
+		res, err = a.settler.Settle(ctx, a.cfg.Terminal.Operator.or("01"))
+	}
+	if res.Settlement != nil && res.Settlement.Phase == batch.Closed {
+		a.world.log.Info("settled", "batch", res.Settlement.Batch, "uploaded", res.Settlement.Uploaded)
 	}
 	return err
 }
@@ -277,12 +322,12 @@ func (a *agent) close() error {
 	a.printer.close()
 	a.display.close()
 	a.lamps.close()
-	return errors.Join(a.spool.Flush(context.Background()), a.journal.Flush(context.Background()), a.db.Close())
+	return errors.Join(a.spool.Flush(context.Background()), a.disk.close())
 }
 
 // signedOn is what the link calls after each sign-on: batch and clock are the host's.
 func (a *agent) signedOn(batch uint32, hostTime string) {
-	if err := a.journal.SetBatch(context.Background(), batch); err != nil {
+	if err := a.disk.journal.SetBatch(context.Background(), batch); err != nil {
 		a.world.log.Error("batch of the sign-on", "batch", batch, "error", err)
 	}
 	a.batch.Store(batch)

@@ -49,7 +49,7 @@ func ready(s *control.Snapshot) bool {
 
 // Journal lists payments, newest first.
 func (b backend) Journal(ctx context.Context, limit int) ([]control.Entry, error) {
-	recs, err := b.a.journal.List(ctx, limit, payment.ID{})
+	recs, err := b.a.disk.journal.List(ctx, limit, payment.ID{})
 	if err != nil {
 		return nil, err
 	}
@@ -66,34 +66,11 @@ func (b backend) Receipt(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	rec, err := b.a.journal.Get(ctx, key)
+	rec, err := b.a.record(ctx, key)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", control.ErrNoPayment, err)
+		return "", err
 	}
 	return receipt.Render(rec, b.a.merchant(), payment.Reprint, b.a.lang).Text(), nil
-}
-
-// Pay runs one sale on the till.
-func (b backend) Pay(ctx context.Context, req control.PayRequest) (control.PayResult, error) {
-	if err := b.a.locked(); err != nil {
-		return control.PayResult{}, err
-	}
-	amount, err := emv.ParseAmount(req.Amount, b.a.cfg.currency())
-	if err != nil {
-		return control.PayResult{}, fmt.Errorf("%w: %w", control.ErrInvalid, err)
-	}
-	operator := req.Who.Number
-	if operator == "" {
-		operator = b.a.cfg.Terminal.Operator.or("01")
-	}
-	if !twoDigits.MatchString(operator) {
-		return control.PayResult{}, fmt.Errorf("%w: operator %q: two digits wanted", control.ErrInvalid, operator)
-	}
-	lang, err := text.ParseLang(req.Lang)
-	if err != nil {
-		lang = b.a.lang
-	}
-	return b.pay(ctx, payment.Order{Kind: payment.Sale, Amount: amount, Operator: operator}, lang)
 }
 
 var twoDigits = regexp.MustCompile(`^[0-9]{2}$`)
@@ -126,6 +103,9 @@ func (b backend) result(res payment.Result, order payment.Order, lang text.Lang)
 	}
 	out.Entry = entry(res.Record)
 	out.Entry.Code = res.Code
+	if res.Balance != nil {
+		out.Balance = emv.Amount{Minor: *res.Balance, Currency: order.Amount.Currency}.String()
+	}
 	out.Receipt = receipt.Render(res.Record, b.a.merchant(), payment.CardholderCopy, lang).Text()
 	return out
 }
@@ -151,7 +131,7 @@ func (b backend) Resolve(ctx context.Context, id, operator, reason string) error
 		return err
 	}
 	var resolveErr error
-	err = b.a.till.do(ctx, func(ctx context.Context) { resolveErr = b.a.journal.Resolve(ctx, key, operator, reason) })
+	err = b.a.till.do(ctx, func(ctx context.Context) { resolveErr = b.a.disk.journal.Resolve(ctx, key, operator, reason) })
 	if err != nil {
 		return err
 	}
@@ -180,6 +160,9 @@ func entry(rec *payment.Record) control.Entry {
 	}
 	if a := rec.Answer; a != nil {
 		e.Code, e.AuthCode, e.RRN = a.Code, a.AuthCode, a.RRN
+	}
+	if o := rec.Original; o != nil && o.ID.STAN != 0 {
+		e.Original = o.ID.String()
 	}
 	if d := rec.Reversal; d != nil {
 		e.Reason, e.Tries = string(d.Reason), d.Tries

@@ -22,6 +22,7 @@ type Config struct {
 	Host     HostConfig     `yaml:"host"`
 	Devices  DevicesConfig  `yaml:"devices"`
 	Store    StoreConfig    `yaml:"store"`
+	Payments PaymentsConfig `yaml:"payments"`
 	Keys     KeysConfig     `yaml:"keys"`
 	Control  ControlConfig  `yaml:"control"`
 	EMV      EMVConfig      `yaml:"emv"`
@@ -66,14 +67,38 @@ type DevicesConfig struct {
 
 // StoreConfig is the disk.
 type StoreConfig struct {
-	Path      Value `yaml:"path"`
-	DeviceKey Value `yaml:"device_key"`
-	MaxMiB    Value `yaml:"max_mib"`
-	Payments  Value `yaml:"payments"` // most records in the journal
+	Path       Value `yaml:"path"`
+	DeviceKey  Value `yaml:"device_key"`
+	MaxMiB     Value `yaml:"max_mib"`
+	Payments   Value `yaml:"payments"`    // most records in the journal
+	Log        Value `yaml:"log"`         // second copy of what money did; default: path + ".log"
+	Archive    Value `yaml:"archive"`     // folder of settled batches; default: archive, beside the store
+	ArchiveMiB Value `yaml:"archive_mib"` // most of all settled batches; default 64
+}
+
+// PaymentsConfig is what the terminal may do before the host says otherwise.
+type PaymentsConfig struct {
+	Off        []Value       `yaml:"off"`      // kinds that are not offered: refund, offline_sale …
+	Manual     Value         `yaml:"manual"`   // true: card numbers may be typed
+	Stripe     Value         `yaml:"stripe"`   // true: cards without a chip are taken
+	Fallback   Value         `yaml:"fallback"` // true: the stripe of a card whose chip failed
+	Completion Value         `yaml:"completion_percent"`
+	Tip        Value         `yaml:"tip_percent"`
+	Offline    OfflineConfig `yaml:"offline"`
+}
+
+// OfflineConfig is what may be taken without asking the host.
+type OfflineConfig struct {
+	Allowed Value `yaml:"allowed"`
+	Most    Value `yaml:"most"`      // minor units, of one chip payment
+	Count   Value `yaml:"max_count"` // waiting payments
+	Total   Value `yaml:"max_total"` // minor units, of all waiting chip payments
 }
 
 // KeysConfig is about symmetric keys.
 type KeysConfig struct {
+	MaxAge    Value `yaml:"max_age"`       // of working keys before a new sign-on; default 24h
+	MaxUses   Value `yaml:"max_uses"`      // messages under the same working keys; default 2000
 	Transport Value `yaml:"transport_key"` // file: 32 hexadecimal digits, the key-block protection key of the key loader
 	PadSlot   Value `yaml:"pad_slot"`      // master key slot of the PIN pad
 }

@@ -45,18 +45,25 @@ func (a *agent) keySnapshot() []control.Key {
 }
 
 func (a *agent) storeSnapshot(ctx context.Context, s *control.Snapshot) {
-	used, size := a.db.Size()
-	count, _ := a.journal.Count()
-	s.Store = control.Store{Path: a.db.Path(), Schema: a.db.Schema(), Size: used, Max: size, Payments: count}
-	if id, err := a.journal.Next(ctx); err == nil {
+	used, size := a.disk.db.Size()
+	count, _ := a.disk.journal.Count()
+	s.Store = control.Store{Path: a.disk.db.Path(), Schema: a.disk.db.Schema(), Size: used, Max: size, Payments: count}
+	if id, err := a.disk.journal.Next(ctx); err == nil {
 		s.Batch, s.NextSTAN = id.Batch, id.STAN
 	}
-	owed, err := a.journal.Owed(ctx)
+	owed, err := a.disk.journal.Owed(ctx)
 	if err != nil {
 		s.Findings = append(s.Findings, control.StoreFailed.With(err.Error()))
 	}
 	for _, rec := range owed {
 		s.Owed = append(s.Owed, entry(rec))
+	}
+	waiting, err := a.disk.journal.Waiting(ctx)
+	if err != nil {
+		s.Findings = append(s.Findings, control.StoreFailed.With(err.Error()))
+	}
+	for _, rec := range waiting {
+		s.Waiting = append(s.Waiting, entry(rec))
 	}
 }
 
@@ -66,11 +73,11 @@ const clockSkewSeconds = 120
 // findings gathers what is wrong or worth knowing; s is complete but for them.
 func (a *agent) findings(s *control.Snapshot) []control.Finding {
 	out := s.Findings
-	for _, f := range a.mount {
+	for _, f := range a.disk.findings() {
 		out = append(out, control.Code(f.Code).With(f.Detail))
 	}
-	if n, limit := a.journal.Count(); n >= limit {
-		out = append(out, control.JournalFull.With(fmt.Sprintf("%d of %d payments", n, limit)))
+	if r := a.disk.journal.Room(); r.Full {
+		out = append(out, control.JournalFull.With(r.Why))
 	}
 	if h := s.Housing; h.Locked {
 		detail := fmt.Sprintf("%s, %s", h.Source, h.Since.Format(time.DateTime))
@@ -86,6 +93,9 @@ func (a *agent) findings(s *control.Snapshot) []control.Finding {
 	out = append(out, a.keyFindings(s)...)
 	if len(s.Owed) > 0 {
 		out = append(out, control.ReversalOwed.With(fmt.Sprintf("%d, the oldest %s", len(s.Owed), s.Owed[0].ID)))
+	}
+	if len(s.Waiting) > 0 {
+		out = append(out, control.StoredWaiting.With(fmt.Sprintf("%d, the oldest %s", len(s.Waiting), s.Waiting[0].ID)))
 	}
 	if d := a.skew.Load(); d > clockSkewSeconds || d < -clockSkewSeconds {
 		out = append(out, control.ClockSkew.With(fmt.Sprintf("the host's clock is %+d s from ours", d)))

@@ -39,6 +39,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	path := flags.String("config", env("POSD_CONFIG", "/etc/posd/posd.yaml"), "configuration `file` (or $POSD_CONFIG)")
 	check := flags.Bool("check", false, "check the configuration and stop")
+	checkStore := flags.Bool("check-store", false, "check the store that standard input names: posd's own child does")
 	showVersion := flags.Bool("version", false, "print the version and stop")
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
@@ -57,6 +58,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if *showVersion {
 		fmt.Fprintln(stdout, "posd", version())
 		return 0
+	}
+	if *checkStore {
+		return serveCheck(os.Stdin, stdout, stderr)
 	}
 	cfg, err := readConfig(*path)
 	if err != nil {
@@ -77,6 +81,9 @@ func serve(cfg *Config, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := newLog(cfg, stderr)
+	if err := beForgetful(); err != nil {
+		log.Warn("freed memory is not overwritten", "error", err)
+	}
 	a, err := newAgent(ctx, cfg, world{now: time.Now, rand: rand.Reader, log: log})
 	if err != nil {
 		log.Error("cannot start", "error", err)
@@ -108,6 +115,12 @@ func env(name, def string) string {
 		return v
 	}
 	return def
+}
+
+// shortVersion is the program's version as field 59 has it: 8 characters at most.
+func shortVersion() string {
+	v := strings.Trim(version(), "()v")
+	return v[:min(8, len(v))]
 }
 
 // version is the module's version, or the commit that was built.

@@ -10,8 +10,10 @@ import (
 	"posd/emv"
 	"posd/emv/kernel"
 	"posd/emv/oda"
+	"posd/emv/payment"
 	"posd/emv/tag"
 	"posd/emv/tlv"
+	"posd/store/keys"
 )
 
 // check looks at every value; complaints name the line.
@@ -21,6 +23,7 @@ func (cfg *Config) check(c *complaints) {
 	cfg.checkDevices(c)
 	cfg.checkStore(c)
 	cfg.checkEMV(c)
+	cfg.policy(c)
 	c.oneOf("log.level", cfg.Log.Level, "info", "debug", "info", "warn", "error")
 	c.oneOf("log.format", cfg.Log.Format, "text", "text", "json")
 }
@@ -97,6 +100,9 @@ func (cfg *Config) checkStore(c *complaints) {
 	c.required("store.device_key", cfg.Store.DeviceKey)
 	cfg.maxMiB(c)
 	cfg.maxPayments(c)
+	cfg.archiveMiB(c)
+	cfg.keyAge(c)
+	cfg.keyUses(c)
 	c.file("keys.transport_key", cfg.Keys.Transport)
 	cfg.padSlot(c)
 	c.required("control.socket", cfg.Control.Socket)
@@ -113,6 +119,40 @@ func (cfg *Config) maxPayments(c *complaints) int64 {
 	return c.number("store.payments", cfg.Store.Payments, 5000, 10, 100000)
 }
 
+func (cfg *Config) keyAge(c *complaints) time.Duration {
+	return c.duration("keys.max_age", cfg.Keys.MaxAge, keys.DefaultMaxAge, time.Minute, 31*24*time.Hour)
+}
+
+func (cfg *Config) keyUses(c *complaints) int64 {
+	return c.number("keys.max_uses", cfg.Keys.MaxUses, keys.DefaultMaxUses, 1, 100000)
+}
+
+// policy is what the terminal may do as long as the host's parameters say nothing else.
+func (cfg *Config) policy(c *complaints) payment.Policy {
+	p := cfg.Payments
+	out := payment.Policy{
+		Manual:            c.boolean("payments.manual", p.Manual),
+		Stripe:            c.boolean("payments.stripe", p.Stripe),
+		Fallback:          c.boolean("payments.fallback", p.Fallback),
+		CompletionPercent: int(c.number("payments.completion_percent", p.Completion, 115, 100, 115)),
+		TipPercent:        int(c.number("payments.tip_percent", p.Tip, 0, 0, 50)),
+		Offline: payment.OfflinePolicy{
+			Allowed:  c.boolean("payments.offline.allowed", p.Offline.Allowed),
+			Most:     c.number("payments.offline.most", p.Offline.Most, 0, 0, emv.MaxMinor),
+			MaxCount: int(c.number("payments.offline.max_count", p.Offline.Count, 50, 1, 1000)),
+			MaxTotal: c.number("payments.offline.max_total", p.Offline.Total, 0, 0, emv.MaxMinor),
+		},
+	}
+	for i, v := range p.Off {
+		kind, err := kindOf(v.Text)
+		if err != nil {
+			c.add(v.Line, "payments.off[%d]: %q is no kind of payment", i, v.Text)
+		}
+		out.Off = append(out.Off, kind)
+	}
+	return out
+}
+
 func (cfg *Config) padSlot(c *complaints) int64 {
 	return c.number("keys.pad_slot", cfg.Keys.PadSlot, 0, 0, 9)
 }
@@ -122,8 +162,8 @@ func (cfg *Config) checkEMV(c *complaints) {
 	c.number("emv.country", e.Country, 156, 1, 999)
 	c.number("emv.currency", e.Currency, 156, 1, 999)
 	c.length("emv.category", e.Category, 4, digits)
-	// An offline approval needs store-and-forward, which comes with its own issue.
-	c.oneOf("emv.type", e.Type, "21", "21", "24")
+	// 22 and 25 may approve off line: what payments.offline allows goes up later.
+	c.oneOf("emv.type", e.Type, "21", "21", "22", "24", "25")
 	c.hexValue("emv.capabilities", e.Capabilities, "2068C8", 3, 3)
 	c.hexValue("emv.additional", e.Additional, "6000F0A001", 5, 5)
 	if len(e.Applications) == 0 {

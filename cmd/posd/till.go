@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"posd/emv/payment"
@@ -20,6 +21,9 @@ type till struct {
 	wake chan struct{}             // capacity 1: the line to the host came up
 	warm func(ctx context.Context) // opens the devices
 	tend func(ctx context.Context) // looks after them
+	// settleBatch goes on with a settlement that stopped, and begins one that is due.
+	settleBatch func(ctx context.Context) error
+	busy        *atomic.Bool // set while a job runs
 }
 
 type job struct {
@@ -49,7 +53,9 @@ func (t *till) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case j := <-t.jobs:
+			t.busy.Store(true)
 			j.run(ctx)
+			t.busy.Store(false)
 			close(j.done)
 			debts.fresh(t.owed(ctx, debts.owed))
 		case <-t.wake:
@@ -87,24 +93,41 @@ func (d *debts) due() <-chan time.Time {
 	return time.After(time.Until(d.at))
 }
 
-// owed asks the journal again; an error there keeps the old number, so that the till
-// tries again later.
+// owed asks the journal again what is to be told to the host; an error there keeps the old
+// number, so that the till tries again later.
 func (t *till) owed(ctx context.Context, before int) int {
-	owed, err := t.term.Journal.Owed(ctx)
-	if err != nil {
-		t.log.Error("journal", "error", err)
-		return max(before, 1)
-	}
-	return len(owed)
-}
-
-func (t *till) settle(ctx context.Context) int {
-	left, err := t.term.SettleDebts(ctx)
-	if err != nil {
-		t.log.Error("owed reversals", "error", err)
-		return max(left, 1)
+	left := 0
+	for _, list := range []func(context.Context) ([]*payment.Record, error){
+		t.term.Journal.Notices, t.term.Journal.Owed, t.term.Journal.Waiting,
+	} {
+		recs, err := list(ctx)
+		if err != nil {
+			t.log.Error("journal", "error", err)
+			return max(before, 1)
+		}
+		left += len(recs)
 	}
 	return left
+}
+
+// settle tells the host what it is to be told, in the order of the message set: results of
+// issuer scripts, reversals, stored payments; then a settlement that stopped. It returns
+// how many are left.
+func (t *till) settle(ctx context.Context) int {
+	for _, send := range []func(context.Context) (int, error){t.term.NotifyScripts, t.term.SettleDebts, t.term.Forward} {
+		left, err := send(ctx)
+		if err != nil {
+			t.log.Error("what is owed to the host", "error", err)
+		}
+		if err != nil || left > 0 {
+			break
+		}
+	}
+	if err := t.settleBatch(ctx); err != nil {
+		t.log.Warn("settlement", "error", err)
+		return max(t.owed(ctx, 1), 1)
+	}
+	return t.owed(ctx, 0)
 }
 
 // do has the till run f, and waits until it did. It says control.ErrBusy at once when

@@ -27,6 +27,8 @@ const (
 	StoreFailed   Code = "store-failed"
 	StoreMount    Code = "store-mount"
 	StoreSpace    Code = "store-space"
+	StoreAside    Code = "store-aside"
+	StoreLog      Code = "store-log"
 	JournalFull   Code = "journal-full"
 	Tampered      Code = "tampered"
 	ReaderFailed  Code = "reader-failed"
@@ -39,6 +41,7 @@ const (
 	LinkDown      Code = "link-down"
 	NotSignedOn   Code = "not-signed-on"
 	ReversalOwed  Code = "reversal-owed"
+	StoredWaiting Code = "stored-waiting"
 	ClockSkew     Code = "clock-skew"
 	CertExpiry    Code = "certificate-expiry"
 	Unprinted     Code = "receipt-unprinted"
@@ -66,7 +69,16 @@ func Catalogue() []Definition {
 		{StoreFailed, Error, nil},
 		{StoreMount, Warning, []Code{StoreFailed}},
 		{StoreSpace, Warning, []Code{StoreFailed}},
+		{StoreAside, Warning, nil},
+		{StoreLog, Warning, nil},
+		{"journal-second", Warning, nil},
+		{"journal-restored", Warning, nil},
+		{"journal-lost", Error, nil},
+		{"archive-trimmed", Note, nil},
+		{"archive-reserve", Warning, nil},
+		{"store-page", Note, nil},
 		{JournalFull, Error, []Code{StoreFailed}},
+		{"journal-room", Warning, []Code{JournalFull}},
 		{Tampered, Error, nil},
 		{ReaderFailed, Error, nil},
 		{PINPadFailed, Error, nil},
@@ -78,6 +90,7 @@ func Catalogue() []Definition {
 		{LinkDown, Error, []Code{Tampered}},
 		{NotSignedOn, Error, []Code{LinkDown, NoMasterKey}},
 		{ReversalOwed, Warning, []Code{LinkDown, NotSignedOn}},
+		{StoredWaiting, Note, []Code{LinkDown, NotSignedOn}},
 		{ClockSkew, Warning, nil},
 		{CertExpiry, Warning, nil},
 		{Unprinted, Note, []Code{PrinterFailed, PaperOut}},
