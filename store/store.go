@@ -183,6 +183,7 @@ func (db *DB) begin(lay layout, s schema) error {
 		return err
 	}
 	db.slots = slots
+	disk.Scattered(db.file)
 	if db.schema.Version < s.version {
 		return nil
 	}

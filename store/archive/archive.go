@@ -182,7 +182,7 @@ func (a *Archive) write(ctx context.Context, name string, summary []byte, each f
 }
 
 func (a *Archive) fill(ctx context.Context, f *os.File, name string, summary []byte, each func(add func(Entry) error) error) (int64, error) {
-	w := &writer{w: bufio.NewWriterSize(f, 32<<10), aead: a.aead, rand: a.cfg.Rand, name: name, size: int64(len(magic))}
+	w := &writer{w: bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 32<<10), aead: a.aead, rand: a.cfg.Rand, name: name, size: int64(len(magic))}
 	if _, err := w.w.WriteString(magic); err != nil {
 		return 0, err
 	}

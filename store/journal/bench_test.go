@@ -1,19 +1,21 @@
 package journal
 
 import (
-	"context"
 	"crypto/sha256"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
 	"posd/emv/payment"
 	"posd/store"
+	"posd/store/wal"
 )
 
 // benchStore is a store of the default size on the disk of the temporary folder (TMPDIR
@@ -57,12 +59,23 @@ func written(b testing.TB) (calls, disk uint64) {
 // BenchmarkPayment is an approved sale, Begin to Completed, on disk: three commits. The
 // journal is begun anew when it is full.
 func BenchmarkPayment(b *testing.B) {
-	f := &fixture{t: b, db: benchStore(b)}
-	var err error
-	if f.Journal, err = Open(context.Background(), Config{DB: f.db}); err != nil {
-		b.Fatal(err)
+	for _, log := range []bool{true, false} {
+		name := "two copies"
+		if !log {
+			name = "store alone"
+		}
+		b.Run(name, func(b *testing.B) { benchPayment(b, log) })
 	}
-	before := f.db.Stats()
+}
+
+func benchPayment(b *testing.B, log bool) {
+	f := newFixture(b)
+	f.t = b
+	f.big()
+	if !log {
+		f.second.log = nil
+	}
+	before, logBefore := f.db.Stats(), f.wal.Stats()
 	calls, disk := written(b)
 	n := 0
 	for b.Loop() {
@@ -74,9 +87,10 @@ func BenchmarkPayment(b *testing.B) {
 		f.move(rec, payment.Completed)
 		f.Printed(rec.ID)
 	}
-	after := f.db.Stats()
+	after, logAfter := f.db.Stats(), f.wal.Stats()
 	callsAfter, diskAfter := written(b)
 	per := float64(n)
+	b.ReportMetric(float64(logAfter.Flushes-logBefore.Flushes)/per, "log-fsyncs/op")
 	b.ReportMetric(float64(after.Commits-before.Commits)/per, "commits/op")
 	b.ReportMetric(float64(after.Flushes-before.Flushes)/per, "fsyncs/op")
 	b.ReportMetric(float64(after.Bytes-before.Bytes)/per, "stored-B/op")
@@ -115,14 +129,62 @@ func BenchmarkBareCommit(b *testing.B) {
 // us and by bbolt), every record's seal is opened.
 func BenchmarkOpen(b *testing.B) {
 	f := newFixture(b)
-	f.close()
-	f.cfg.Path += ".full"
-	f.cfg.MaxSize, f.limit = store.DefaultMaxSize, DefaultLimit
-	f.open()
+	f.big()
 	fillJournal(b, f.db, DefaultLimit)
+	f.restart()
 	for b.Loop() {
 		f.restart()
 	}
+}
+
+// big gives the fixture files of the default sizes.
+func (f *fixture) big() {
+	f.t.Helper()
+	f.close()
+	f.cfg.Path, f.log.Path = f.cfg.Path+".full", f.log.Path+".full"
+	f.cfg.MaxSize, f.limit, f.log.Frames = store.DefaultMaxSize, DefaultLimit, wal.DefaultFrames
+	f.open()
+}
+
+// Five thousand payments: RSS grows by less than 8 MiB. What is measured is the process
+// that opens them for the first time.
+func TestFiveThousandPaymentsInLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 48 MiB")
+	}
+	f := newFixture(t)
+	f.big()
+	fillJournal(t, f.db, DefaultLimit)
+	f.restart() // the log catches up
+	f.close()
+	debug.FreeOSMemory()
+	before := rss(t)
+	begin := time.Now()
+	f.open()
+	took := time.Since(begin)
+	grown := rss(t) - before
+	n, _ := f.Count()
+	t.Logf("%d payments: open in %v, RSS %d KiB, of which this %d KiB", n, took, (before+grown)>>10, grown>>10)
+	if grown > 8<<20 {
+		t.Errorf("RSS grew by %d KiB, 8192 at most", grown>>10)
+	}
+	if took > time.Second {
+		t.Errorf("open took %v, 1 s at most", took)
+	}
+}
+
+// rss is the resident memory of this process: proc(5), /proc/pid/statm.
+func rss(t testing.TB) int64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip(err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
 }
 
 // fillJournal stores n completed payments, a hundred in a transaction.

@@ -61,6 +61,7 @@ func (l *Log) begin(cfg Config) error {
 	if err := l.readHeader(); err != nil {
 		return err
 	}
+	disk.Scattered(l.file)
 	if err := l.findHead(); err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func createIfMissing(cfg Config, seal sealer) error {
 		return err
 	}
 	return disk.Make(dir, cfg.Path, func(f *os.File) error {
-		if err := disk.Reserve(f, headerSize+int64(cfg.Frames)*frameSize); err != nil {
+		if err := disk.Zero(f, headerSize+int64(cfg.Frames)*frameSize); err != nil {
 			return err
 		}
 		for copyAt := range int64(2) {

@@ -101,12 +101,12 @@ func Remove(path string) error {
 	return nil
 }
 
-// Reserve reserves every byte of the file, so that another file which fills the disk
+// Reserve reserves every byte of a file, so that another file which fills the disk
 // cannot stop a write. Where the file system has no fallocate, zeros are written.
 func Reserve(f *os.File, size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
-		err = writeZeros(f, size)
+		return Zero(f, size)
 	}
 	if err != nil {
 		return fmt.Errorf("reserve %d bytes: %w", size, err)
@@ -114,14 +114,32 @@ func Reserve(f *os.File, size int64) error {
 	return f.Sync()
 }
 
-func writeZeros(f *os.File, size int64) error {
+// Zero writes zeros from the end of a file up to size: unlike a byte that was reserved
+// only, one that was written once is written again without any change of the file
+// system's own records.
+func Zero(f *os.File, size int64) error {
 	from, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
+	if err == nil {
+		err = writeZeros(f, from, size)
 	}
+	if err != nil {
+		return fmt.Errorf("reserve %d bytes: %w", size, err)
+	}
+	return f.Sync()
+}
+
+// Scattered tells the kernel that the file is read and written here and there: it then
+// caches single pages, where a larger piece would be written whole for each change in
+// it. What it has cached so far it forgets. It is advice: that it fails costs no more.
+func Scattered(f *os.File) {
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM)
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}
+
+func writeZeros(f *os.File, from, size int64) error {
 	block := make([]byte, 64<<10)
 	for from < size {
-		n, err := f.Write(block[:min(int64(len(block)), size-from)])
+		n, err := f.WriteAt(block[:min(int64(len(block)), size-from)], from)
 		if err != nil {
 			return err
 		}
