@@ -19,6 +19,11 @@
 //	0                                  size - size/32               size
 //	| bbolt: two meta pages, tree ...  | slots of 128 bytes, sealed |
 //
+// A file is checked by a child process with a time limit ([Child], [CheckFile]), for a
+// damaged one may hang or kill its reader; one that cannot be used is set aside, whole
+// ([OpenChecked]). A migration runs in a copy that takes the file's place. [DB.Export]
+// makes a copy that opens elsewhere, without the device key, sealed for its reader.
+//
 // What it does not do: it does not see that somebody put back an older file as a whole,
 // it cannot erase what a flash chip kept beside the file, and it knows nothing of
 // payments. There is no specification but bbolt's file format, version 2.
