@@ -48,7 +48,9 @@ func (t *till) Run(ctx context.Context) error {
 	t.log.Info("recovered", "owed", owed)
 	var debts debts
 	debts.fresh(owed)
+	var wipe <-chan time.Time // when what the last payment left in memory is wiped
 	for {
+		wipeStack()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -58,10 +60,17 @@ func (t *till) Run(ctx context.Context) error {
 			t.busy.Store(false)
 			close(j.done)
 			debts.fresh(t.owed(ctx, debts.owed))
+			wipe = time.After(wipeAfter)
 		case <-t.wake:
 			debts.fresh(t.settle(ctx))
+			wipe = time.After(wipeAfter)
 		case <-debts.due():
 			debts.again(t.settle(ctx))
+			wipe = time.After(wipeAfter)
+		case <-wipe:
+			wipe = nil
+			wipeMemory()
+			t.log.Debug("memory wiped")
 		case <-time.After(tendEvery):
 			t.tend(ctx)
 		}
