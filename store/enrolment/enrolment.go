@@ -218,6 +218,20 @@ func (s *Store) Certificate() (id Identity, err error) {
 	return id, nil
 }
 
+// Erase removes certificate, key and a pending identity, in one commit; their data keys are
+// wiped with it. The record stays: it is no secret, and says whose terminal this was. For a
+// housing that was opened (store/tamper), together with keys.Erase. Nothing there is no
+// error.
+func (s *Store) Erase() error {
+	err := s.db.Update(func(tx *store.Tx) error {
+		return errors.Join(tx.Delete(bucket, certificateKey()), tx.Delete(bucket, pendingKey()))
+	})
+	if err != nil {
+		return fmt.Errorf("enrolment: erase: %w", err)
+	}
+	return nil
+}
+
 // Compare holds the record against what the host says and returns the differences. When it
 // was done is stored, where the last time is a day ago or more: the host may be asked at
 // each sign-on.

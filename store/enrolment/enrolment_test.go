@@ -169,6 +169,27 @@ func TestAnEnrolmentIsReadableOffLine(t *testing.T) {
 	}
 }
 
+func TestErasedKeysAreGone(t *testing.T) {
+	f := newFixture(t)
+	if err := f.Complete(record(), identity(t), clock); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SavePending([]byte("next"), clock); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.Erase(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.restart()
+	_, pending := f.Pending()
+	_, cert := f.Certificate()
+	if _, err := f.Record(); err != nil || !errors.Is(pending, ErrNotEnrolled) || !errors.Is(cert, ErrNotEnrolled) {
+		t.Errorf("pending %v, certificate %v, record %v", pending, cert, err)
+	}
+}
+
 // Each field that differs is told, and which of them are grave.
 func TestEachDifferenceIsTold(t *testing.T) {
 	for field, change := range map[string]func(*Record){

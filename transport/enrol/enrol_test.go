@@ -133,3 +133,16 @@ func TestClientsThatAreNotMade(t *testing.T) {
 		t.Errorf("renew at %v", got)
 	}
 }
+
+// What a new terminal's keys cost; the RSA key is nearly all of it.
+func BenchmarkNewIdentity(b *testing.B) {
+	for _, bits := range []int{2048, 3072} {
+		b.Run(fmt.Sprint(bits), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := NewIdentity("SN-0001", bits); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
