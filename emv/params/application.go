@@ -73,7 +73,9 @@ func (a *Application) readDDOL(v []byte) error {
 			return err
 		}
 	}
-	a.DefaultDDOL = dol
+	if len(dol) > 0 {
+		a.DefaultDDOL = dol
+	}
 	return nil
 }
 
@@ -121,7 +123,9 @@ func (a Application) Append(dst []byte) []byte {
 	dst = tlv.Append(dst, tag.RandomSelectionThreshold, binary.BigEndian.AppendUint32(nil, uint32(a.RandomThreshold)))
 	dst = tlv.Append(dst, tag.RandomSelectionMaxTarget, packed(int64(a.RandomMaxTarget), 1))
 	dst = tlv.Append(dst, tag.RandomSelectionTarget, packed(int64(a.RandomTarget), 1))
-	dst = tlv.Append(dst, tag.DefaultDDOL, a.DefaultDDOL)
+	if len(a.DefaultDDOL) > 0 {
+		dst = tlv.Append(dst, tag.DefaultDDOL, a.DefaultDDOL)
+	}
 	online := byte(0)
 	if a.OnlinePIN {
 		online = 1

@@ -322,3 +322,20 @@ func TestAllows(t *testing.T) {
 		t.Error("as sent")
 	}
 }
+
+// Every character that GBK has comes back as it was.
+func TestTextsInGBK(t *testing.T) {
+	for high := 0x81; high <= 0xFE; high++ {
+		for low := 0x40; low <= 0xFE; low++ {
+			list := append([]byte("17"), byte(high), byte(low))
+			list = append(list, "            "...)
+			got, err := ParseTerminal(list)
+			if err != nil {
+				continue
+			}
+			if again, err := ParseTerminal(got.Append(nil)); err != nil || again != got {
+				t.Fatalf("%02X%02X: %q, and then %q %v", high, low, got.Hotline, again.Hotline, err)
+			}
+		}
+	}
+}
