@@ -12,7 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"posd/emv"
+	"posd/host-sim/db"
 	"posd/host-sim/estate"
+	"posd/host-sim/hsm"
 	"posd/host-sim/issuer"
 )
 
@@ -34,6 +36,19 @@ type Seed struct {
 	Terminals  []SeedTerminal  `yaml:"terminals"`
 	IssuerKeys []SeedIssuerKey `yaml:"issuer_keys"`
 	Cards      []SeedCard      `yaml:"cards"`
+	Policies   []SeedPolicy    `yaml:"policies"`
+	Lists      SeedLists       `yaml:"lists"`
+}
+
+// SeedPolicy is what the issuer of a BIN allows; see issuer.Policy.
+type SeedPolicy struct {
+	BIN               string `yaml:"bin"`
+	Typed             string `yaml:"typed"`
+	Stripe            string `yaml:"stripe"`
+	HoldDays          int    `yaml:"hold_days"`
+	CompletionPercent int    `yaml:"completion_percent"`
+	TipPercent        int    `yaml:"tip_percent"`
+	OfflineLimit      string `yaml:"offline_limit"` // major units
 }
 
 // SeedMerchant is a merchant: number of 15 characters, and name.
@@ -55,6 +70,7 @@ type SeedIssuerKey struct {
 	Index int    `yaml:"index"`
 	IMK   string `yaml:"imk"`
 	ARPC  int    `yaml:"arpc"` // method, 1 or 2; default 1
+	SMI   string `yaml:"smi"`  // key for the MAC of scripts; empty for an issuer that sends none
 }
 
 // SeedCard is a card with its account. Amounts are in major units: "12.00".
@@ -67,6 +83,7 @@ type SeedCard struct {
 	Opening    string        `yaml:"opening"`
 	CreditLine string        `yaml:"credit_line"`
 	Limit      string        `yaml:"limit"` // largest sale, empty for none
+	StripeOnly bool          `yaml:"stripe_only"`
 }
 
 // ParseSeed reads a seed file strictly: an unknown key is an error, with file and line.
@@ -81,7 +98,7 @@ func ParseSeed(name string, text []byte) (Seed, error) {
 	if err := decoder.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
 		return Seed{}, fmt.Errorf("hostsim: %s: %w", name, err)
 	}
-	if n := len(s.Merchants) + len(s.Terminals) + len(s.IssuerKeys) + len(s.Cards); n > maxSeedRows {
+	if n := len(s.Merchants) + len(s.Terminals) + len(s.IssuerKeys) + len(s.Cards) + len(s.Policies); n > maxSeedRows {
 		return Seed{}, fmt.Errorf("hostsim: %s: %d rows, at most %d", name, n, maxSeedRows)
 	}
 	return s, nil
@@ -124,6 +141,14 @@ func (h *Host) applyBooks(ctx context.Context, s Seed) error {
 			return fmt.Errorf("hostsim: seed: card %d: %w", i+1, err)
 		}
 	}
+	for i, p := range s.Policies {
+		if err := h.applyPolicy(ctx, p); err != nil {
+			return fmt.Errorf("hostsim: seed: policy %d: %w", i+1, err)
+		}
+	}
+	if err := h.applyLists(ctx, s.Lists); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -135,7 +160,41 @@ func (h *Host) applyIssuerKey(ctx context.Context, k SeedIssuerKey) error {
 	if k.ARPC == 0 {
 		k.ARPC = 1
 	}
-	return h.AddIssuerKey(ctx, k.BIN, k.Index, imk, k.ARPC)
+	smi, err := hex.DecodeString(k.SMI)
+	if err != nil || len(smi) != 16 && len(smi) != 0 {
+		return errors.New("smi: 32 hexadecimal digits wanted, or none")
+	}
+	if len(imk) != 16 {
+		return fmt.Errorf("imk: %d bytes, 16 wanted", len(imk))
+	}
+	key := issuer.IssuerKey{BIN: k.BIN, Index: k.Index, ARPCMethod: k.ARPC}
+	if key.IMK, err = h.hsm.Import(hsm.IMK, imk); err != nil {
+		return err
+	}
+	if len(smi) > 0 {
+		if key.SMI, err = h.hsm.Import(hsm.SMI, smi); err != nil {
+			return err
+		}
+	}
+	return h.db.Update(ctx, func(tx db.Tx) error { return issuer.AddIssuerKey(ctx, tx, key) })
+}
+
+// applyPolicy stores a policy where its BIN has none of its own.
+func (h *Host) applyPolicy(ctx context.Context, p SeedPolicy) error {
+	limit, err := h.amount(p.OfflineLimit)
+	if err != nil {
+		return fmt.Errorf("offline_limit: %w", err)
+	}
+	return h.db.Update(ctx, func(tx db.Tx) error {
+		old, err := issuer.PolicyOf(ctx, tx, p.BIN)
+		if err != nil || old.BIN != "" {
+			return err
+		}
+		return issuer.SetPolicy(ctx, tx, issuer.Policy{
+			BIN: p.BIN, Typed: p.Typed, Stripe: p.Stripe, HoldDays: p.HoldDays,
+			CompletionPercent: p.CompletionPercent, TipPercent: p.TipPercent, OfflineLimit: limit,
+		})
+	})
 }
 
 func (h *Host) applyCard(ctx context.Context, c SeedCard) error {
@@ -143,7 +202,7 @@ func (h *Host) applyCard(ctx context.Context, c SeedCard) error {
 	if err != nil {
 		return err
 	}
-	a := Account{PAN: pan, PSN: c.PSN, Expiry: c.Expiry, PIN: c.PIN, Status: c.Status, Currency: h.cfg.Currency}
+	a := Account{PAN: pan, PSN: c.PSN, Expiry: c.Expiry, PIN: c.PIN, Status: c.Status, Currency: h.cfg.Currency, StripeOnly: c.StripeOnly}
 	for _, row := range []struct {
 		name, text string
 		to         *int64

@@ -22,7 +22,8 @@ type Terminal struct {
 	TID, MID string
 	TMK      []byte // 16 bytes, clear
 	Batch    uint32
-	STAN     uint32 // of the last payment
+	STAN     uint32         // of the last payment
+	Suite    keyblock.Suite // of TMK; empty is TDES
 
 	tpk, tak, tdk cipher.Block
 }
@@ -35,10 +36,19 @@ var header = iso8583.Header{TPDU: [5]byte{0x60, 0x00, 0x01, 0x00, 0x00}, Applica
 // Manage sends a management message and returns its answer. A sign-on that is answered
 // 00 sets batch and keys.
 func (t *Terminal) Manage(line Line, f iso8583.Function) (*iso8583.NetworkResponse, error) {
+	resp, err := t.Ask(line, f, []byte("Sequence No12306000000001"))
+	if err == nil && resp.Code == "00" && len(resp.Data) > 0 {
+		t.Batch = resp.Batch
+		return resp, t.load(f, resp.Data)
+	}
+	return resp, err
+}
+
+// Ask sends a management message with field 62 and returns its answer.
+func (t *Terminal) Ask(line Line, f iso8583.Function, data []byte) (*iso8583.NetworkResponse, error) {
 	t.STAN++
 	frame, err := cup.Append(nil, header, &iso8583.NetworkRequest{
-		Function: f, STAN: t.STAN, Terminal: t.TID, Merchant: t.MID, Batch: max(t.Batch, 1),
-		Data: []byte("Sequence No12306000000001"), Operator: "01",
+		Function: f, STAN: t.STAN, Terminal: t.TID, Merchant: t.MID, Batch: max(t.Batch, 1), Data: data, Operator: "01",
 	})
 	if err != nil {
 		return nil, err
@@ -55,16 +65,12 @@ func (t *Terminal) Manage(line Line, f iso8583.Function) (*iso8583.NetworkRespon
 	if !ok {
 		return nil, fmt.Errorf("answer is a %T", m)
 	}
-	if resp.Code == "00" && len(resp.Data) > 0 {
-		t.Batch = resp.Batch
-		return resp, t.load(resp.Data)
-	}
 	return resp, nil
 }
 
 // load takes the working keys and checks their check values.
-func (t *Terminal) load(data []byte) error {
-	keys, err := iso8583.ParseSignOnKeys(data)
+func (t *Terminal) load(f iso8583.Function, data []byte) error {
+	keys, err := iso8583.ParseKeys(f, data)
 	if err != nil {
 		return err
 	}
