@@ -125,7 +125,7 @@ func TestSignOnKeys(t *testing.T) {
 		{"004: 60 bytes", whole, 16, 8, 16},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			k, err := ParseSignOnKeys(row.field)
+			k, err := parseTDESKeys(row.field)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -141,7 +141,7 @@ func TestSignOnKeys(t *testing.T) {
 }
 
 func TestSignOnKeysUnwrapToTheVector(t *testing.T) {
-	k, err := ParseSignOnKeys(unhexString(t, signOnVector))
+	k, err := parseTDESKeys(unhexString(t, signOnVector))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestSignOnKeysUnwrapToTheVector(t *testing.T) {
 
 func TestSignOnKeysRefused(t *testing.T) {
 	for _, n := range []int{0, 23, 25, 39, 41, 59, 61, 120} {
-		if _, err := ParseSignOnKeys(make([]byte, n)); !errors.Is(err, ErrValue) {
+		if _, err := parseTDESKeys(make([]byte, n)); !errors.Is(err, ErrValue) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}

@@ -114,12 +114,11 @@ func ParseKeys(f Function, b []byte) (SignOnKeys, error) {
 	case f != SignOnSingle && f != SignOnDouble && f != SignOnTrackKey:
 		return SignOnKeys{}, fmt.Errorf("iso8583: function %v is no sign-on: %w", f, ErrValue)
 	}
-	return ParseSignOnKeys(b)
+	return parseTDESKeys(b)
 }
 
-// ParseSignOnKeys reads field 62 in the form that its length tells: 24, 40 or 60 bytes of
-// the forms 001, 003 and 004, whose keys are of TDES.
-func ParseSignOnKeys(b []byte) (SignOnKeys, error) {
+// parseTDESKeys reads field 62 of the forms 001, 003 and 004: 24, 40 or 60 bytes.
+func parseTDESKeys(b []byte) (SignOnKeys, error) {
 	k := SignOnKeys{Suite: keyblock.TDES}
 	switch len(b) {
 	case 24:
