@@ -91,8 +91,8 @@ type parityCard struct {
 	bad int
 }
 
-func (c *parityCard) Byte(ctx context.Context) (byte, error) {
-	b, err := c.cannedCard.Byte(ctx)
+func (c *parityCard) ByteWithin(ctx context.Context, limit time.Duration) (byte, error) {
+	b, err := c.cannedCard.ByteWithin(ctx, limit)
 	if c.bad--; err == nil && c.bad == 0 {
 		return 0, device.ErrProtocol
 	}
@@ -120,7 +120,7 @@ type babbler struct{ n int }
 
 func (*babbler) Write(context.Context, []byte) error { return nil }
 
-func (b *babbler) Byte(context.Context) (byte, error) {
+func (b *babbler) ByteWithin(context.Context, time.Duration) (byte, error) {
 	b.n++
 	return 0x55, nil
 }

@@ -16,7 +16,8 @@ const maxNulls = 1000
 // undoes the card's convention, and takes the echo away where there is one.
 type Bytes interface {
 	Write(ctx context.Context, p []byte) error
-	Byte(ctx context.Context) (byte, error)
+	// ByteWithin is the next character, or device.ErrTimeout after that time.
+	ByteWithin(ctx context.Context, limit time.Duration) (byte, error)
 }
 
 // Wire carries TPDUs and blocks byte by byte, for a reader that leaves them to its host.
@@ -131,9 +132,7 @@ func (x *transfer) move(ctx context.Context, n int) error {
 
 // char reads one character of the card within that time.
 func (w Wire) char(ctx context.Context, limit time.Duration) (byte, error) {
-	wait, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	b, err := w.Bytes.Byte(wait)
+	b, err := w.Bytes.ByteWithin(ctx, limit)
 	if err != nil && ctx.Err() == nil && errors.Is(err, device.ErrTimeout) {
 		return 0, fmt.Errorf("%w: %w", device.ErrMute, err)
 	}

@@ -120,7 +120,7 @@ func (c *cannedCard) Write(_ context.Context, p []byte) error {
 	return nil
 }
 
-func (c *cannedCard) Byte(context.Context) (byte, error) {
+func (c *cannedCard) ByteWithin(context.Context, time.Duration) (byte, error) {
 	if len(c.in) == 0 {
 		return 0, device.ErrTimeout
 	}

@@ -27,6 +27,7 @@ type Link struct {
 	port     device.Port
 	buf      [bufferSize]byte
 	unread   []byte // part of buf
+	watch    *watch // of ByteWithin's ctx; nil: none
 	counters counters
 }
 
@@ -60,9 +61,25 @@ func (l *Link) Byte(ctx context.Context) (byte, error) {
 	if err := l.fill(ctx); err != nil {
 		return 0, l.failed(ctx, "read", err)
 	}
+	return l.take(), nil
+}
+
+// ByteWithin is Byte that waits no longer than limit. For protocols of single characters with
+// a time for each: it costs less than a context for each does.
+func (l *Link) ByteWithin(ctx context.Context, limit time.Duration) (byte, error) {
+	if len(l.unread) > 0 {
+		return l.take(), nil
+	}
+	if err := l.fillWithin(ctx, limit); err != nil {
+		return 0, l.failed(ctx, "read", err)
+	}
+	return l.take(), nil
+}
+
+func (l *Link) take() byte {
 	b := l.unread[0]
 	l.unread = l.unread[1:]
-	return b, nil
+	return b
 }
 
 // ReadFull fills p, or fails. What came before the failure is lost, as a torn frame is.
@@ -105,12 +122,18 @@ func (l *Link) fill(ctx context.Context) error {
 	if len(l.unread) > 0 {
 		return nil
 	}
+	l.unwatch()
 	done, err := l.bind(ctx, l.port.SetReadDeadline)
 	if err != nil {
 		return err
 	}
+	defer done()
+	return l.read()
+}
+
+// read reads once.
+func (l *Link) read() error {
 	n, err := l.port.Read(l.buf[:])
-	done()
 	l.counters.read.Add(uint64(max(n, 0)))
 	if n > 0 {
 		l.unread = l.buf[:n] // an error beside bytes comes again at the next read
@@ -120,6 +143,64 @@ func (l *Link) fill(ctx context.Context) error {
 		err = io.ErrNoProgress
 	}
 	return err
+}
+
+// watch brings the read deadline forward when a ctx ends. It outlives the read for which it
+// was made, so that the next one under the same ctx needs no other.
+type watch struct {
+	of    <-chan struct{} // ctx.Done
+	stop  func() bool
+	ended chan struct{}
+}
+
+// fillWithin is fill with a limit, under the watch of ctx.
+func (l *Link) fillWithin(ctx context.Context, limit time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if l.watch == nil || l.watch.of != ctx.Done() {
+		l.unwatch()
+		l.watch = l.follow(ctx)
+	}
+	by := time.Now().Add(limit)
+	deadline, bounded := ctx.Deadline()
+	if bounded = bounded && deadline.Before(by); bounded {
+		by = deadline
+	}
+	if err := l.port.SetReadDeadline(by); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err // the watch may have struck before the deadline was set
+	}
+	err := l.read()
+	if bounded && !time.Now().Before(deadline) {
+		<-ctx.Done() // which is due: users of ctx.Err see what the port saw
+	}
+	return err
+}
+
+// follow begins a watch; nil where ctx never ends.
+func (l *Link) follow(ctx context.Context) *watch {
+	if ctx.Done() == nil {
+		return nil
+	}
+	w := &watch{of: ctx.Done(), ended: make(chan struct{})}
+	w.stop = context.AfterFunc(ctx, func() {
+		_ = l.port.SetReadDeadline(past) // fails only on a closed port, whose calls end anyway
+		close(w.ended)
+	})
+	return w
+}
+
+// unwatch ends a watch; after it, it cannot strike the deadline of another read.
+func (l *Link) unwatch() {
+	if w := l.watch; w != nil {
+		l.watch = nil
+		if !w.stop() {
+			<-w.ended
+		}
+	}
 }
 
 var past = time.Unix(1, 0)

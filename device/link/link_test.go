@@ -240,3 +240,70 @@ func TestCounters(t *testing.T) {
 		}
 	})
 }
+
+// One character at a time, each with a limit of its own, under contexts that end in between.
+func TestByteWithin(t *testing.T) {
+	bubble(t, "the limit is kept to the instant, call by call", func(t *testing.T, l *link.Link, far net.Conn) {
+		ctx := within(t, time.Hour)
+		for _, limit := range []time.Duration{time.Second, 3 * time.Millisecond, time.Minute} {
+			begin := time.Now()
+			if _, err := l.ByteWithin(ctx, limit); !errors.Is(err, device.ErrTimeout) || time.Since(begin) != limit {
+				t.Errorf("limit %v: %v after %v", limit, err, time.Since(begin))
+			}
+		}
+		go far.Write([]byte("ab"))
+		for _, want := range []byte("ab") {
+			if b, err := l.ByteWithin(ctx, time.Second); b != want || err != nil {
+				t.Errorf("got %q, %v", b, err)
+			}
+		}
+		if n := l.Counters(); n.Timeouts != 3 || n.Read != 2 {
+			t.Errorf("%+v", n)
+		}
+	})
+	bubble(t, "ctx ends before the limit", func(t *testing.T, l *link.Link, _ net.Conn) {
+		begin := time.Now()
+		ctx := within(t, time.Second)
+		if _, err := l.ByteWithin(ctx, time.Hour); !errors.Is(err, device.ErrTimeout) || ctx.Err() == nil || time.Since(begin) != time.Second {
+			t.Errorf("%v after %v, ctx: %v", err, time.Since(begin), ctx.Err())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, err := l.ByteWithin(ctx, time.Hour); !errors.Is(err, context.Canceled) || errors.Is(err, device.ErrTimeout) {
+			t.Errorf("cancelled: %v", err)
+		}
+		if _, err := l.ByteWithin(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled already: %v", err)
+		}
+	})
+	bubble(t, "a context that ends strikes no call but its own", func(t *testing.T, l *link.Link, far net.Conn) {
+		reads := []func(ctx context.Context) error{
+			func(ctx context.Context) error { _, err := l.Byte(ctx); return err },
+			func(ctx context.Context) error { _, err := l.ByteWithin(ctx, time.Hour); return err },
+			func(ctx context.Context) error { return l.ReadFull(ctx, make([]byte, 1)) },
+		}
+		for i, next := range reads {
+			old, cancel := context.WithCancel(t.Context())
+			if _, err := l.ByteWithin(old, time.Millisecond); !errors.Is(err, device.ErrTimeout) {
+				t.Fatal(err)
+			}
+			cancel() // its watch may strike from now on
+			go func() {
+				<-time.After(time.Second)
+				far.Write([]byte{1})
+			}()
+			if err := next(within(t, time.Minute)); err != nil {
+				t.Errorf("read %d: %v", i, err)
+			}
+		}
+	})
+	bubble(t, "closed by another goroutine", func(t *testing.T, l *link.Link, _ net.Conn) {
+		time.AfterFunc(time.Second, func() { l.Close() })
+		if _, err := l.ByteWithin(within(t, time.Minute), time.Hour); !errors.Is(err, device.ErrGone) {
+			t.Error(err)
+		}
+		if _, err := l.ByteWithin(t.Context(), time.Hour); !errors.Is(err, device.ErrGone) {
+			t.Error(err)
+		}
+	})
+}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"posd/device/devicetest"
 	"posd/device/pinpad/abecs"
 )
 
@@ -70,33 +70,11 @@ func BenchmarkAPDU(b *testing.B) {
 	}
 	port.answers["CHP"] = ready("CHP000127" + "062" + strings.Repeat("5A", 60) + "9000")
 	command := []byte{0x00, 0xB2, 0x01, 0x0C, 60}
-	before := port.bytes
-	b.ReportAllocs()
-	begin := cpuTime(b)
-	for b.Loop() {
-		if got, err := driver.Chip().Transmit(b.Context(), command); err != nil || len(got) != 62 {
-			b.Fatalf("%d bytes, %v", len(got), err)
+	devicetest.Overhead(b, 10, func() int { return port.bytes }, func() error {
+		got, err := driver.Chip().Transmit(b.Context(), command)
+		if err == nil && len(got) != 62 {
+			err = fmt.Errorf("%d bytes", len(got))
 		}
-	}
-	apdu := (cpuTime(b) - begin) / time.Duration(b.N)
-	b.ReportMetric(float64(apdu.Nanoseconds()), "cpu-ns/op")
-	perAPDU := (port.bytes - before) / b.N
-	b.ReportMetric(float64(perAPDU), "line-bytes/op")
-	for _, baud := range []int{9600, 19200, 115200} {
-		line := time.Duration(perAPDU) * 10 * time.Second / time.Duration(baud)
-		share := 100 * float64(apdu) / float64(line)
-		b.ReportMetric(share, fmt.Sprintf("%%-of-%d-baud", baud))
-		if share > 2 && b.N > 100 {
-			b.Errorf("%v of CPU per APDU is %.1f %% of the line's %v at %d baud, want under 2 %%", apdu, share, line, baud)
-		}
-	}
-}
-
-// cpuTime is what the process has used, all threads and the kernel included.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		return err
+	}, devicetest.Bauds()...)
 }

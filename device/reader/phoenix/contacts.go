@@ -78,17 +78,18 @@ const charBits = 12
 // error of the next Byte: the bytes are out, and it is for the protocol to mend that.
 func (c *contacts) Write(ctx context.Context, p []byte) error {
 	c.used = true
-	ctx, cancel := context.WithTimeout(ctx, c.bits(charBits*len(p))+c.config.Slack)
+	until := time.Now().Add(c.bits(charBits*len(p)) + c.config.Slack)
+	limited, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	raw := make([]byte, len(p))
 	for i, b := range p {
 		raw[i] = c.code(b)
 	}
-	if err := c.link.Write(ctx, raw); err != nil || c.config.NoEcho {
+	if err := c.link.Write(limited, raw); err != nil || c.config.NoEcho {
 		return err
 	}
 	for i, want := range raw {
-		got, err := c.link.Byte(ctx)
+		got, err := c.link.ByteWithin(ctx, time.Until(until))
 		switch {
 		case errors.Is(err, device.ErrTimeout):
 			return fmt.Errorf("phoenix: no echo of %d of %d bytes, is the line broken: %w", len(raw)-i, len(raw), err)
@@ -110,13 +111,13 @@ func (c *contacts) bits(n int) time.Duration {
 	return time.Duration(n) * time.Second / time.Duration(c.baud)
 }
 
-// Byte returns the card's next character. One with wrong parity is device.ErrProtocol.
-func (c *contacts) Byte(ctx context.Context) (byte, error) {
+// ByteWithin returns the card's next character. One with wrong parity is device.ErrProtocol.
+func (c *contacts) ByteWithin(ctx context.Context, limit time.Duration) (byte, error) {
 	if err := c.spoiled; err != nil {
 		c.spoiled = nil
 		return 0, err
 	}
-	b, err := c.link.Byte(ctx)
+	b, err := c.link.ByteWithin(ctx, limit)
 	if err != nil {
 		return 0, err
 	}
