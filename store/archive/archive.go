@@ -52,13 +52,13 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	switch {
 	case c.Dir == "":
-		return c, errors.New("Dir is missing")
+		return c, errors.New("config: Dir is missing")
 	case c.Key == nil:
-		return c, errors.New("Key is missing")
+		return c, errors.New("config: Key is missing")
 	case c.Rand == nil:
-		return c, errors.New("Rand is missing")
+		return c, errors.New("config: Rand is missing")
 	case c.Limit < c.Reserve || c.Reserve < 4096 || c.Months < 1:
-		return c, fmt.Errorf("Limit %d, Reserve %d, Months %d: Limit at least Reserve, that at least 4096", c.Limit, c.Reserve, c.Months)
+		return c, fmt.Errorf("config: Limit %d, Reserve %d, Months %d: Limit at least Reserve, that at least 4096", c.Limit, c.Reserve, c.Months)
 	}
 	return c, nil
 }

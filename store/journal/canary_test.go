@@ -20,7 +20,7 @@ import (
 const canaries = 500
 
 // canaryPAN is a card number of the test range, one for each payment.
-func canaryPAN(i int) string { return fmt.Sprintf("627700%010d", 7_000_000_000+i*7919) }
+func canaryPAN(i int) string { return fmt.Sprintf("627700%010d", int64(7_000_000_000)+int64(i)*7919) }
 
 // shapes are the ways in which digits may lie in a file.
 func shapes(digits string) [][]byte {

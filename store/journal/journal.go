@@ -56,13 +56,13 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	if c.DB == nil {
-		return c, errors.New("DB is missing")
+		return c, errors.New("config: DB is missing")
 	}
 	if c.Limit == 0 {
 		c.Limit = DefaultLimit
 	}
 	if most := c.DB.Secrets() - spareSecrets; c.Limit < 1 || c.Limit > most {
-		return c, fmt.Errorf("Limit %d: a store of this size keeps 1 to %d payments", c.Limit, most)
+		return c, fmt.Errorf("config: Limit %d: a store of this size keeps 1 to %d payments", c.Limit, most)
 	}
 	return c, nil
 }

@@ -54,13 +54,13 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	switch {
 	case c.Path == "":
-		return c, errors.New("Path is missing")
+		return c, errors.New("config: Path is missing")
 	case c.Key == nil:
-		return c, errors.New("Key is missing")
+		return c, errors.New("config: Key is missing")
 	case c.Rand == nil:
-		return c, errors.New("Rand is missing")
+		return c, errors.New("config: Rand is missing")
 	case c.Frames < MinFrames || c.Frames > MaxFrames:
-		return c, fmt.Errorf("Frames %d: %d to %d wanted", c.Frames, MinFrames, MaxFrames)
+		return c, fmt.Errorf("config: Frames %d: %d to %d wanted", c.Frames, MinFrames, MaxFrames)
 	}
 	return c, nil
 }
