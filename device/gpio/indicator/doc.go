@@ -13,7 +13,12 @@
 // and the frequencies want a beeper that can choose.
 //
 // Not here: what the screen says (the messages are in ui/text), and when to show what
-// (payment). EMV Contactless Book A, user interface: visual and audio indications. The
-// numbers are those of the lights in a row with success at 1500 Hz for 500 ms and alert at
-// 750 Hz, twice 200 ms.
+// (payment). EMV Contactless Book A, user interface: visual and audio indications.
+//
+// What of [EMV] is confirmed by public pages that follow the book: the first light blinks
+// when idle and is on without a break when a card may come; all four are on when the card has
+// been read, and a beep says that it may be taken away (Adyen, "the 4 circles"; MagTek
+// DynaFlex, LED 1). NOT verified, for the book itself was not at hand: each of the numbers,
+// that is 1500 Hz for 500 ms, 750 Hz twice 200 ms, 200 ms in 5 s, the steps of 125 ms and how
+// long all four stay. Compare them with the book before an approval; a [Pattern] is data.
 package indicator
