@@ -54,6 +54,7 @@ type agent struct {
 	keys    *keys.Keys
 	parts   *keys.Components // a master key that people are typing; the till's
 	staff   *staff
+	params  parameters
 	latch   *tamper.Latch
 	spool   *spool.Spool
 	link    *acquirer.Link
@@ -89,10 +90,10 @@ func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
 		return nil, err
 	}
 	look := func() error { return a.openSwitch(ctx) }
-	records := func() error { return a.openRecords(ctx) }
+	records := func() error { return errors.Join(a.openRecords(ctx), a.openParameters(ctx)) }
 	for _, build := range []func() error{records, a.openLatch, look, a.buildLink, a.buildTill, a.buildControl} {
 		if err := build(); err != nil {
-			return nil, errors.Join(err, a.disk.close())
+			return nil, errors.Join(err, a.disk.Close())
 		}
 	}
 	return a, nil
@@ -100,26 +101,26 @@ func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
 
 // openRecords opens what else is in the store: keys, operators, print queue.
 func (a *agent) openRecords(ctx context.Context) error {
-	number, err := a.disk.journal.Batch(ctx)
+	number, err := a.disk.Journal.Batch(ctx)
 	if err != nil {
 		return err
 	}
 	a.batch.Store(number)
 	c := &complaints{}
 	a.keys, err = keys.Open(keys.Config{
-		DB: a.disk.db, Now: a.world.now, Transport: keys.TransportFile(a.cfg.Keys.Transport.Text),
+		DB: a.disk.DB, Now: a.world.now, Transport: keys.TransportFile(a.cfg.Keys.Transport.Text),
 		Policy: keys.Policy{MaxAge: a.cfg.keyAge(c), MaxUses: a.cfg.keyUses(c)},
 	})
 	if err != nil {
 		return err
 	}
-	list, err := operators.Open(operators.Config{DB: a.disk.db, Rand: a.world.rand})
+	list, err := operators.Open(operators.Config{DB: a.disk.DB, Rand: a.world.rand})
 	if err != nil {
 		return err
 	}
 	a.staff = &staff{a, list}
 	a.spool, err = spool.Open(ctx, spool.Config{
-		DB: a.disk.db, Journal: printable{a.disk.journal, a}, Documents: a.documents,
+		DB: a.disk.DB, Journal: printable{a.disk.Journal, a}, Documents: a.documents,
 		Receipts: &slips{printer: a.printer, merchant: a.merchant(), lang: a.lang},
 	})
 	return err
@@ -160,6 +161,7 @@ func (a *agent) buildLink() error {
 		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
 		Serial: a.cfg.Terminal.Serial.Text, Operator: a.cfg.Terminal.Operator.or("01"),
 		Keys: a.keys, Batch: a.batch.Load, OnSignOn: a.signedOn,
+		OnOrder: func(order iso8583.Order) { a.params.orders.Add(order); a.till.linkUp() },
 		Binding: a.binding, Idle: func() bool { return !a.busy.Load() }, Currency: a.cfg.currency(),
 		Now: a.world.now, Rand: a.world.rand, Log: a.world.log,
 		AnswerTimeout: a.cfg.answerTimeout(c), EchoInterval: a.cfg.echoInterval(c), BackOff: a.cfg.backOff(c),
@@ -196,19 +198,19 @@ func (a *agent) tlsConfig() (*tls.Config, error) {
 
 func (a *agent) buildTill() error {
 	c := &complaints{}
-	k, err := kernel.New(a.cfg.kernelConfig())
+	k, err := kernel.New(a.kernelConfig())
 	if err != nil {
 		return err
 	}
 	term, err := payment.New(payment.Config{
 		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
-		Journal: a.disk.journal, Host: a.link, Kernel: k,
+		Journal: a.disk.Journal, Host: a.link, Kernel: k,
 		Slot:    &slot{reader: a.reader, eject: a.cfg.ejectTimeout(c)},
 		PINPad:  &pad{pad: a.pad, slot: int(a.cfg.padSlot(c))},
 		Keys:    a.keys,
 		Display: a.face, Chooser: a.face,
 		Receipt: a.spool,
-		Archive: settledPayments{a.disk.archive}, Policy: a.cfg.policy(c),
+		Archive: settledPayments{a.disk.Archive}, Policy: a.policy(), Listed: a.listed,
 		Now: a.world.now, Rand: a.world.rand, Log: a.world.log,
 		InsertTime: a.cfg.insertTimeout(c), At: crashPoint,
 	})
@@ -216,12 +218,13 @@ func (a *agent) buildTill() error {
 		return err
 	}
 	a.settler, err = batch.New(batch.Config{
-		Book: a.disk.journal, Host: a.link, Payments: term, Slip: totalsSlip{a},
-		Now: a.world.now, Log: a.world.log, SignOn: a.signOnAnew, At: settlePoint,
+		Book: a.disk.Journal, Host: a.link, Payments: term, Slip: totalsSlip{a},
+		Now: a.world.now, Log: a.world.log, SignOn: a.signOnAnew, Terms: a.terms, At: settlePoint,
 	})
 	a.till = &till{
 		term: term, face: a.face, log: a.world.log, busy: &a.busy,
 		jobs: make(chan job), wake: make(chan struct{}, 1), warm: a.warm, tend: a.tend, settleBatch: a.settleDue,
+		forwards: a.forwards, order: a.doOrder,
 	}
 	return err
 }
@@ -249,7 +252,7 @@ func (a *agent) signOnAnew(ctx context.Context) error {
 // nearly full: payments end where nothing can be written.
 func (a *agent) settleDue(ctx context.Context) error {
 	res, err := a.settler.Resume(ctx)
-	if err == nil && res.Settlement == nil && a.disk.journal.Room().Full {
+	if err == nil && res.Settlement == nil && a.disk.Journal.Room().Full {
 		a.world.log.Warn("the journal is full: settling")
 		res, err = a.settler.Settle(ctx, a.cfg.Terminal.Operator.or("01"))
 	}
@@ -322,12 +325,12 @@ func (a *agent) close() error {
 	a.printer.close()
 	a.display.close()
 	a.lamps.close()
-	return errors.Join(a.spool.Flush(context.Background()), a.disk.close())
+	return errors.Join(a.spool.Flush(context.Background()), a.disk.Close())
 }
 
 // signedOn is what the link calls after each sign-on: batch and clock are the host's.
 func (a *agent) signedOn(batch uint32, hostTime string) {
-	if err := a.disk.journal.SetBatch(context.Background(), batch); err != nil {
+	if err := a.disk.Journal.SetBatch(context.Background(), batch); err != nil {
 		a.world.log.Error("batch of the sign-on", "batch", batch, "error", err)
 	}
 	a.batch.Store(batch)

@@ -49,7 +49,7 @@ func ready(s *control.Snapshot) bool {
 
 // Journal lists payments, newest first.
 func (b backend) Journal(ctx context.Context, limit int) ([]control.Entry, error) {
-	recs, err := b.a.disk.journal.List(ctx, limit, payment.ID{})
+	recs, err := b.a.disk.Journal.List(ctx, limit, payment.ID{})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (b backend) Resolve(ctx context.Context, id, operator, reason string) error
 		return err
 	}
 	var resolveErr error
-	err = b.a.till.do(ctx, func(ctx context.Context) { resolveErr = b.a.disk.journal.Resolve(ctx, key, operator, reason) })
+	err = b.a.till.do(ctx, func(ctx context.Context) { resolveErr = b.a.disk.Journal.Resolve(ctx, key, operator, reason) })
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func TestConfigurationErrors(t *testing.T) {
 		{"number out of range", "# pad_slot: 0  ", "pad_slot: 10", `keys.pad_slot: "10": a whole number from 0 to 9`},
 		{"number with a tail", "# payments: 5000  ", "payments: 5000x", `store.payments: "5000x"`},
 		{"bad AID", "aid: A000000333010101", "aid: A0000003330101G1", "emv.applications[0].aid"},
-		{"offline type", `# type: "21" `, `type: "22" `, `emv.type: "22": one of 21, 24`},
+		{"type that is none", `# type: "21" `, `type: "23" `, `emv.type: "23": one of 21, 22, 24, 25`},
 		{"a list where a value belongs", "merchant: \"898100053110001\"", "merchant: [1]", "a single value is wanted here"},
 		{"a broken CA key", "ca_keys: []", "ca_keys: [{rid: A000000333, index: \"09\", modulus: \"00\"}]", "emv.ca_keys[0].modulus"},
 		{"not YAML", "terminal:\n", "terminal: {\n", "did not find"},

@@ -45,20 +45,20 @@ func (a *agent) keySnapshot() []control.Key {
 }
 
 func (a *agent) storeSnapshot(ctx context.Context, s *control.Snapshot) {
-	used, size := a.disk.db.Size()
-	count, _ := a.disk.journal.Count()
-	s.Store = control.Store{Path: a.disk.db.Path(), Schema: a.disk.db.Schema(), Size: used, Max: size, Payments: count}
-	if id, err := a.disk.journal.Next(ctx); err == nil {
+	used, size := a.disk.DB.Size()
+	count, _ := a.disk.Journal.Count()
+	s.Store = control.Store{Path: a.disk.DB.Path(), Schema: a.disk.DB.Schema(), Size: used, Max: size, Payments: count}
+	if id, err := a.disk.Journal.Next(ctx); err == nil {
 		s.Batch, s.NextSTAN = id.Batch, id.STAN
 	}
-	owed, err := a.disk.journal.Owed(ctx)
+	owed, err := a.disk.Journal.Owed(ctx)
 	if err != nil {
 		s.Findings = append(s.Findings, control.StoreFailed.With(err.Error()))
 	}
 	for _, rec := range owed {
 		s.Owed = append(s.Owed, entry(rec))
 	}
-	waiting, err := a.disk.journal.Waiting(ctx)
+	waiting, err := a.disk.Journal.Waiting(ctx)
 	if err != nil {
 		s.Findings = append(s.Findings, control.StoreFailed.With(err.Error()))
 	}
@@ -76,7 +76,7 @@ func (a *agent) findings(s *control.Snapshot) []control.Finding {
 	for _, f := range a.disk.findings() {
 		out = append(out, control.Code(f.Code).With(f.Detail))
 	}
-	if r := a.disk.journal.Room(); r.Full {
+	if r := a.disk.Journal.Room(); r.Full {
 		out = append(out, control.JournalFull.With(r.Why))
 	}
 	if h := s.Housing; h.Locked {

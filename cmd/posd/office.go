@@ -200,9 +200,9 @@ func (b backend) LastSettlement(ctx context.Context, print bool) (out control.Se
 // lastSettlement finds the newest settlement, and the payments of its batch that the host
 // refused: in the journal while it is open, in the archive afterwards.
 func (a *agent) lastSettlement(ctx context.Context) (*batch.Settlement, []*payment.Record, error) {
-	s, err := a.disk.journal.Open(ctx)
+	s, err := a.disk.Journal.Open(ctx)
 	if s == nil && err == nil {
-		s, err = a.disk.journal.Last(ctx)
+		s, err = a.disk.Journal.Last(ctx)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -222,10 +222,13 @@ func (a *agent) unsentOf(ctx context.Context, s *batch.Settlement) (unsent []*pa
 		return nil
 	}
 	if s.Phase != batch.Closed {
-		return unsent, a.disk.journal.Records(ctx, s.Batch, keep)
+		return unsent, a.disk.Journal.Records(ctx, s.Batch, keep)
+	}
+	if a.disk.Archive == nil {
+		return nil, nil
 	}
 	name := archive.Name(s.Batch, s.Closed)
-	_, err = a.disk.archive.Read(ctx, name, func(e archive.Entry) error {
+	_, err = a.disk.Archive.Read(ctx, name, func(e archive.Entry) error {
 		rec, err := journal.FromArchive(e)
 		if err != nil {
 			return err
@@ -261,12 +264,12 @@ func (b backend) Search(ctx context.Context, s control.Search) ([]control.Entry,
 		}
 		minor = amount.Minor
 	}
-	recs, err := b.a.disk.journal.List(ctx, limit, payment.ID{})
+	recs, err := b.a.disk.Journal.List(ctx, limit, payment.ID{})
 	if err != nil {
 		return nil, err
 	}
 	recs = slices.DeleteFunc(recs, func(r *payment.Record) bool { return !found(r, s, minor) })
-	old, err := b.a.disk.archive.Search(ctx, archive.Query{
+	old, err := settledPayments{b.a.disk.Archive}.search(ctx, archive.Query{
 		From: s.From, To: s.To, Minor: minor, LastFour: s.LastFour, STAN: s.STAN, RRN: s.RRN, Limit: limit,
 	})
 	for _, e := range old {
@@ -298,9 +301,9 @@ func found(r *payment.Record, s control.Search, minor int64) bool {
 
 // record finds a payment in the journal, or in the archive.
 func (a *agent) record(ctx context.Context, id payment.ID) (*payment.Record, error) {
-	rec, err := a.disk.journal.Get(ctx, id)
+	rec, err := a.disk.Journal.Get(ctx, id)
 	if errors.Is(err, payment.ErrNoRecord) {
-		rec, err = settledPayments{a.disk.archive}.Get(ctx, id)
+		rec, err = settledPayments{a.disk.Archive}.Get(ctx, id)
 	}
 	if errors.Is(err, payment.ErrNoRecord) {
 		return nil, fmt.Errorf("%w: %w", control.ErrNoPayment, err)
@@ -308,12 +311,19 @@ func (a *agent) record(ctx context.Context, id payment.ID) (*payment.Record, err
 	return rec, err
 }
 
-// settledPayments is the archive as a payment looks into it.
+// settledPayments is the archive as a payment looks into it; the disk may have none.
 type settledPayments struct{ archive *archive.Archive }
+
+func (s settledPayments) search(ctx context.Context, q archive.Query) ([]archive.Entry, error) {
+	if s.archive == nil {
+		return nil, nil
+	}
+	return s.archive.Search(ctx, q)
+}
 
 // Get returns a payment of a closed batch, without card number.
 func (s settledPayments) Get(ctx context.Context, id payment.ID) (*payment.Record, error) {
-	found, err := s.archive.Search(ctx, archive.Query{Batch: id.Batch, STAN: id.STAN, Limit: 1})
+	found, err := s.search(ctx, archive.Query{Batch: id.Batch, STAN: id.STAN, Limit: 1})
 	if len(found) == 0 {
 		return nil, errors.Join(fmt.Errorf("posd: payment %v: %w", id, payment.ErrNoRecord), err)
 	}
@@ -430,9 +440,4 @@ func (t totalsSlip) Print(ctx context.Context, s *batch.Settlement, _ []*payment
 	}
 	t.a.printQueue(ctx)
 	return nil
-}
-
-// Download fetches a list of parameters.
-func (b backend) Download(context.Context, string) ([]control.Downloaded, error) {
-	return nil, fmt.Errorf("download: %w", control.ErrNotReady)
 }

@@ -23,7 +23,9 @@ type till struct {
 	tend func(ctx context.Context) // looks after them
 	// settleBatch goes on with a settlement that stopped, and begins one that is due.
 	settleBatch func(ctx context.Context) error
-	busy        *atomic.Bool // set while a job runs
+	forwards    func() bool               // stored payments go up at once
+	order       func(ctx context.Context) // does one job that the host asked for
+	busy        *atomic.Bool              // set while a job runs
 }
 
 type job struct {
@@ -106,9 +108,11 @@ func (d *debts) due() <-chan time.Time {
 // number, so that the till tries again later.
 func (t *till) owed(ctx context.Context, before int) int {
 	left := 0
-	for _, list := range []func(context.Context) ([]*payment.Record, error){
-		t.term.Journal.Notices, t.term.Journal.Owed, t.term.Journal.Waiting,
-	} {
+	lists := []func(context.Context) ([]*payment.Record, error){t.term.Journal.Notices, t.term.Journal.Owed}
+	if t.forwards() {
+		lists = append(lists, t.term.Journal.Waiting)
+	}
+	for _, list := range lists {
 		recs, err := list(ctx)
 		if err != nil {
 			t.log.Error("journal", "error", err)
@@ -123,7 +127,11 @@ func (t *till) owed(ctx context.Context, before int) int {
 // issuer scripts, reversals, stored payments; then a settlement that stopped. It returns
 // how many are left.
 func (t *till) settle(ctx context.Context) int {
-	for _, send := range []func(context.Context) (int, error){t.term.NotifyScripts, t.term.SettleDebts, t.term.Forward} {
+	sends := []func(context.Context) (int, error){t.term.NotifyScripts, t.term.SettleDebts}
+	if t.forwards() {
+		sends = append(sends, t.term.Forward)
+	}
+	for _, send := range sends {
 		left, err := send(ctx)
 		if err != nil {
 			t.log.Error("what is owed to the host", "error", err)
@@ -136,6 +144,7 @@ func (t *till) settle(ctx context.Context) int {
 		t.log.Warn("settlement", "error", err)
 		return max(t.owed(ctx, 1), 1)
 	}
+	t.order(ctx)
 	return t.owed(ctx, 0)
 }
 

@@ -20,7 +20,7 @@ type Kernel interface {
 }
 
 // Config is what a Terminal is made of. All fields are required but Archive, Policy,
-// InsertTime and At.
+// Listed, InsertTime and At.
 type Config struct {
 	Terminal string // field 41, 8 characters
 	Merchant string // field 42, 15 characters
@@ -36,6 +36,9 @@ type Config struct {
 	Receipt Receipt
 	Archive Archive // nil for none
 	Policy  Policy
+	// Listed tells whether a card is on a black list, for the card's risk management; nil
+	// for no list. It may be replaced between payments, as Policy and Kernel may.
+	Listed func(pan emv.PAN, sequence int) bool
 
 	// Now is the business clock, read once a payment. Rand feeds the unpredictable
 	// number; a failing source stops the payment.
@@ -221,6 +224,7 @@ func (a *attempt) transaction(ctx context.Context) (kernel.Transaction, error) {
 	}
 	tx := kernel.Transaction{
 		Amount: a.order.Amount, Type: a.rules.Type, Time: a.time, Sequence: id.STAN, NoOffline: !a.offline,
+		OnExceptionFile: a.t.Listed,
 	}
 	if err := a.t.drawUN(&tx); err != nil {
 		return kernel.Transaction{}, err

@@ -28,7 +28,6 @@ const (
 	StoreMount    Code = "store-mount"
 	StoreSpace    Code = "store-space"
 	StoreAside    Code = "store-aside"
-	StoreLog      Code = "store-log"
 	JournalFull   Code = "journal-full"
 	Tampered      Code = "tampered"
 	ReaderFailed  Code = "reader-failed"
@@ -70,7 +69,6 @@ func Catalogue() []Definition {
 		{StoreMount, Warning, []Code{StoreFailed}},
 		{StoreSpace, Warning, []Code{StoreFailed}},
 		{StoreAside, Warning, nil},
-		{StoreLog, Warning, nil},
 		{"journal-second", Warning, nil},
 		{"journal-restored", Warning, nil},
 		{"journal-lost", Error, nil},
