@@ -67,6 +67,7 @@ type walker struct {
 	file  io.ReaderAt
 	pages uint64 // high-water mark
 	seen  []bool
+	spare [][]byte // pages that were checked, to be read into again
 }
 
 func walk(f io.ReaderAt, lay layout) error {
@@ -74,7 +75,7 @@ func walk(f io.ReaderAt, lay layout) error {
 	if err != nil {
 		return err
 	}
-	w := walker{f, pages, make([]bool, pages)}
+	w := walker{file: f, pages: pages, seen: make([]bool, pages)}
 	return w.page(root, nil, nil, 0)
 }
 
@@ -123,7 +124,22 @@ func (w *walker) page(id uint64, low, high []byte, depth int) error {
 	if err != nil {
 		return err
 	}
-	return w.elements(id, b, low, high, depth)
+	err = w.elements(id, b, low, high, depth)
+	if len(b) == pageSize {
+		w.spare = append(w.spare, b)
+	}
+	return err
+}
+
+// blank returns a page's worth of memory, of a page that was checked where there is one.
+func (w *walker) blank() []byte {
+	n := len(w.spare)
+	if n == 0 {
+		return make([]byte, pageSize)
+	}
+	b := w.spare[n-1]
+	w.spare = w.spare[:n-1]
+	return b
 }
 
 // load reads a page with its overflow, once.
@@ -131,7 +147,7 @@ func (w *walker) load(id uint64) ([]byte, error) {
 	if id < 2 || id >= w.pages {
 		return nil, pageFault(id, "outside of 2 to %d", w.pages-1)
 	}
-	b := make([]byte, pageSize)
+	b := w.blank()
 	if _, err := w.file.ReadAt(b, int64(id)*pageSize); err != nil {
 		return nil, fmt.Errorf("page %d: %w", id, err)
 	}

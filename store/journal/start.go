@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -154,7 +155,7 @@ func LogOwed(ctx context.Context, log *wal.Log) (owed []*payment.Record, err err
 	var order []payment.ID
 	err = log.Each(func(f wal.Frame, damage error) error {
 		clear(f.Secret)
-		rec, err := decodeFacts(f.Payload)
+		rec, err := decodeFacts(bytes.Clone(f.Payload))
 		if err != nil {
 			return ctx.Err()
 		}

@@ -122,9 +122,9 @@ func numberOf(frame []byte) uint64 {
 	return binary.BigEndian.Uint64(frame[4:])
 }
 
-// open opens a frame's sealed part.
-func (s sealer) open(frame []byte) (b body, err error) {
-	plain, err := s.frames.Open(nil, frame[clearSize:bodyAt], frame[bodyAt:sealedEnd], frame[:clearSize])
+// open opens a frame's sealed part, into buf where it is large enough.
+func (s sealer) open(buf, frame []byte) (b body, err error) {
+	plain, err := s.frames.Open(buf[:0], frame[clearSize:bodyAt], frame[bodyAt:sealedEnd], frame[:clearSize])
 	if err != nil {
 		return b, errSeal
 	}

@@ -46,7 +46,7 @@ func open(cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{path: cfg.Path, file: f, seal: seal, fail: cfg.Fail}
+	l := &Log{path: cfg.Path, file: f, seal: seal, fail: cfg.Fail, buf: make([]byte, 0, bodySize)}
 	if err := l.begin(cfg); err != nil {
 		f.Close()
 		return nil, err
@@ -182,7 +182,7 @@ func (l *Log) findHead() error {
 		if _, err := l.file.ReadAt(frame, l.place(number)); err != nil {
 			return fmt.Errorf("frame %d: %w", number, err)
 		}
-		b, err := l.seal.open(frame)
+		b, err := l.seal.open(l.buf, frame)
 		if err == nil && b.tail >= 1 && b.tail <= number && number-b.tail < l.n {
 			l.head, l.tail, l.prev = number, b.tail, hash(frame)
 			return nil
@@ -266,7 +266,7 @@ func (l *Log) checkNext(frame []byte) error {
 	if allZero(frame[:sealedEnd]) {
 		return nil
 	}
-	if _, err := l.seal.open(frame); err == nil {
+	if _, err := l.seal.open(l.buf, frame); err == nil {
 		return nil // a frame of the round before
 	}
 	if numberOf(frame) != next { // else findHead said so

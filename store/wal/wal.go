@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -72,6 +73,7 @@ type Log struct {
 	seal sealer
 	fail func(Step) error
 	n    uint64 // frames
+	buf  []byte // a frame's sealed part in the clear
 
 	mu         sync.Mutex
 	head, tail uint64 // frames tail to head are needed; head+1 == tail in an empty log
@@ -235,7 +237,8 @@ func (l *Log) Release(number uint64) error {
 
 // Each calls fn for each frame from the tail to the head, with its secret, until fn
 // returns an error. A frame that is damaged comes as an error in its turn, with its
-// number; what fn makes of it decides. fn wipes the secret.
+// number; what fn makes of it decides. fn wipes the secret; the payload is good only until
+// fn returns.
 func (l *Log) Each(fn func(f Frame, damage error) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,7 +266,9 @@ func (l *Log) Read(number uint64) (Frame, error) {
 	if _, err := l.file.ReadAt(frame, l.place(number)); err != nil {
 		return Frame{}, fmt.Errorf("wal: read frame %d: %w", number, err)
 	}
-	return l.frame(number, frame)
+	f, err := l.frame(number, frame)
+	f.Payload = bytes.Clone(f.Payload)
+	return f, err
 }
 
 func (l *Log) frame(number uint64, frame []byte) (Frame, error) {
@@ -282,7 +287,7 @@ func (l *Log) body(number uint64, frame []byte) (body, error) {
 	if numberOf(frame) != number {
 		return body{}, damaged(number, "another frame is in its place")
 	}
-	b, err := l.seal.open(frame)
+	b, err := l.seal.open(l.buf, frame)
 	if err != nil {
 		return body{}, damaged(number, err.Error())
 	}
