@@ -144,6 +144,42 @@ func TestNothingIsSettledWhileAnythingIsOwed(t *testing.T) {
 	}
 }
 
+// nothingLeft is a payment.Terminal that says so, whatever the journal has.
+type nothingLeft struct{}
+
+func (nothingLeft) NotifyScripts(context.Context) (int, error) { return 0, nil }
+func (nothingLeft) SettleDebts(context.Context) (int, error)   { return 0, nil }
+func (nothingLeft) Forward(context.Context) (int, error)       { return 0, nil }
+
+// What is owed by the journal keeps the batch open, whoever says that nothing is left.
+func TestTheJournalHasTheLastWord(t *testing.T) {
+	script := record(1, payment.Sale, payment.Declined, 100, 0)
+	script.Script = &payment.Notice{}
+	for _, rec := range []*payment.Record{
+		record(1, payment.OfflineSale, payment.Stored, 100, 0), record(1, payment.Sale, payment.ReversalOwed, 100, 0), script,
+	} {
+		w := newWorld(t)
+		w.book.records = []*payment.Record{rec}
+		s := w.settler()
+		s.Payments = nothingLeft{}
+		if res, err := s.Settle(ctx, "01"); !errors.Is(err, ErrOwed) || res.Left != 1 || w.book.writes != 0 {
+			t.Errorf("%v: %v, left %d, %d writes", rec.State, err, res.Left, w.book.writes)
+		}
+	}
+}
+
+// A debt of an earlier batch, which the journal kept, holds the settlement up too.
+func TestADebtOfAnEarlierBatchIsSettledFirst(t *testing.T) {
+	w := newWorld(t)
+	old := record(9, payment.Sale, payment.ReversalOwed, 100, 0)
+	old.ID.Batch = 40
+	w.book.records = []*payment.Record{old, record(1, payment.Sale, payment.Completed, 100, 0)}
+	w.lost = func(int) fate { return unheard }
+	if res, err := w.settler().Settle(ctx, "01"); !errors.Is(err, ErrOwed) || res.Left != 1 {
+		t.Errorf("%v, left %d", err, res.Left)
+	}
+}
+
 func TestNothingIsSettledWhileAScriptResultIsUnsent(t *testing.T) {
 	w := newWorld(t)
 	rec := record(1, payment.Sale, payment.Completed, 100, 0)
