@@ -83,7 +83,7 @@ func TestAFlippedBitIsNoticedOrHarmless(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	refused, noticed, missed, harmless := 0, 0, 0, 0
-	rounds := 800
+	rounds := 1000
 	if testing.Short() {
 		rounds = 200
 	}
