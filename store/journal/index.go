@@ -41,7 +41,7 @@ func (j *Journal) store(ctx context.Context, rec *payment.Record, c change) erro
 		err = nil
 	}
 	if errors.Is(err, store.ErrFull) {
-		err = fmt.Errorf("%w: %w", ErrFull, err)
+		err = fmt.Errorf("%w: %w", payment.ErrNoSpace, err)
 	}
 	if err == nil {
 		j.follow(rec)

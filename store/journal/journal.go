@@ -19,7 +19,7 @@ var _ payment.Journal = (*Journal)(nil)
 
 var (
 	// ErrFull says that the journal holds as many payments as it may.
-	ErrFull = errors.New("journal is full")
+	ErrFull = payment.ErrFull
 	// ErrNotNext says that a payment was begun under an ID that is not its turn.
 	ErrNotNext = errors.New("not the next payment")
 	// ErrChanged says that an update would turn a payment into another one.
@@ -223,7 +223,7 @@ func allowed(old, next *payment.Record) error {
 	switch {
 	case !old.State.CanMove(next.State):
 		return fmt.Errorf("from %v to %v: %w", old.State, next.State, payment.ErrIllegalMove)
-	case old.Kind != next.Kind:
+	case old.Kind != next.Kind && !becomes(old, next):
 		return fmt.Errorf("kind %v was %v: %w", next.Kind, old.Kind, ErrChanged)
 	case old.Amount != next.Amount:
 		return fmt.Errorf("amount %v %v was %v %v: %w", next.Amount, next.Amount.Currency,
@@ -232,6 +232,12 @@ func allowed(old, next *payment.Record) error {
 		return fmt.Errorf("another card number: %w", ErrChanged)
 	}
 	return nil
+}
+
+// becomes tells that a payment may change its kind: one that did not leave the terminal,
+// and that the card approved without the host.
+func becomes(old, next *payment.Record) bool {
+	return old.Kind.CanBecome(next.Kind) && old.State == payment.Requested && next.State == payment.Stored
 }
 
 // same tells whether storing next over old, whose value is given, would change nothing.

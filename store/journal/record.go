@@ -178,8 +178,11 @@ type storedFacts struct {
 }
 
 // forgets tells that a payment in this state will never be reversed, sent or uploaded:
-// nobody needs its card number any longer.
-func forgets(s payment.State, k payment.Kind) bool {
+// nobody needs its card number any longer. A notice that the host has not answered does.
+func forgets(s payment.State, k payment.Kind, notice bool) bool {
+	if notice {
+		return false
+	}
 	switch s {
 	case payment.Declined, payment.Reversed, payment.Resolved:
 		return true
@@ -189,6 +192,9 @@ func forgets(s payment.State, k payment.Kind) bool {
 	return false
 }
 
+// owesNotice tells that the host is still to hear of issuer scripts.
+func owesNotice(rec *payment.Record) bool { return rec.Script != nil && rec.Script.Answer == nil }
+
 // putRecord stores a record under its number; a new one with its card number.
 func putRecord(tx *store.Tx, e entry, rec *payment.Record, begun bool) error {
 	value, err := encode(rec)
@@ -197,7 +203,7 @@ func putRecord(tx *store.Tx, e entry, rec *payment.Record, begun bool) error {
 	}
 	value[2] |= e.flags & flagCarried
 	switch {
-	case forgets(rec.State, rec.Kind):
+	case forgets(rec.State, rec.Kind, owesNotice(rec)):
 		return tx.PutBare(bucketRecords, keyOf(e.seq), value)
 	case begun && !rec.PAN.IsZero():
 		digits := rec.PAN.Append(make([]byte, 0, 19))

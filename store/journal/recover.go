@@ -53,7 +53,7 @@ func (j *Journal) compare(ctx context.Context) (lost []payment.ID, err error) {
 		case !ok:
 			s.behind[e.id] = struct{}{}
 		case t.state == e.state:
-			if t.secret != 0 && forgets(e.state, e.kind) {
+			if t.secret != 0 && forgets(e.state, e.kind, e.flags&flagNotice != 0) {
 				wipe = append(wipe, t.secret)
 				t.secret = 0
 				s.trail[e.id] = t
@@ -226,7 +226,7 @@ func (j *Journal) recall(id payment.ID) (*payment.Record, error) {
 			rec = overlay(old, rec)
 		}
 	}
-	if rec.PAN.IsZero() && !forgets(rec.State, rec.Kind) {
+	if rec.PAN.IsZero() && !forgets(rec.State, rec.Kind, owesNotice(rec)) {
 		s.found.NoCard = append(s.found.NoCard, id)
 	}
 	return rec, nil
@@ -358,7 +358,7 @@ func (r *Repaired) punch(tx *store.Tx, cards map[payment.ID]emv.PAN) error {
 func (r *Repaired) mendCard(tx *store.Tx, e entry, pan emv.PAN) error {
 	secret, err := tx.Secret(bucketRecords, keyOf(e.seq))
 	clear(secret)
-	if err == nil || errors.Is(err, store.ErrNoSecret) && forgets(e.state, e.kind) {
+	if err == nil || errors.Is(err, store.ErrNoSecret) && forgets(e.state, e.kind, e.flags&flagNotice != 0) {
 		return nil
 	}
 	value, err := tx.Get(bucketRecords, keyOf(e.seq))

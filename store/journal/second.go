@@ -90,7 +90,7 @@ func (j *Journal) appendAll(ids []payment.ID, cur *payment.Record) error {
 		}
 		t := s.trail[id]
 		f := wal.Frame{Payload: encodeFacts(rec)}
-		switch gone := forgets(rec.State, rec.Kind); {
+		switch gone := forgets(rec.State, rec.Kind, owesNotice(rec)); {
 		case gone && t.secret != 0:
 			wipe = append(wipe, t.secret)
 			t.secret = 0
