@@ -38,6 +38,12 @@ func RenderSettlement(s *batch.Settlement, unsent []*payment.Record, b Batch, ag
 	if s.Uploaded > 0 {
 		p.field("receipt.uploaded", fmt.Sprint(s.Uploaded))
 	}
+	for i, id := range s.Rejected {
+		if i == 0 {
+			p.slip.add(Line{Bold: true}, p.word("receipt.rejected"))
+		}
+		p.plain("  " + id.String())
+	}
 	p.slip.rule()
 	p.unsent(unsent)
 	p.close(again)

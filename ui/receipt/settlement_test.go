@@ -16,7 +16,7 @@ func settled() *batch.Settlement {
 	return &batch.Settlement{
 		Batch: 1, STAN: 43, Operator: "00", Began: time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC), Phase: batch.Ended,
 		Domestic:        batch.Totals{Debit: batch.Count{Amount: 9_999_999_999_99, Number: 499}, Credit: batch.Count{Amount: 1000, Number: 1}},
-		DomesticVerdict: batch.Unbalanced, ForeignVerdict: batch.Balanced, Uploaded: 500,
+		DomesticVerdict: batch.Unbalanced, ForeignVerdict: batch.Balanced, Uploaded: 500, Rejected: []payment.ID{{Batch: 1, STAN: 17}},
 	}
 }
 
