@@ -3,12 +3,14 @@ package simulate
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"posd/emv/payment"
 	hostsim "posd/host-sim"
+	"posd/host-sim/acquirer"
 )
 
 // books are the journal's payments, read while the store is open.
@@ -34,6 +36,11 @@ func (l *life) read() {
 		before = page[len(page)-1].ID
 	}
 	slices.Reverse(l.w.books.records)
+	closed, err := l.archived()
+	if err != nil {
+		l.w.fail("archive: %v", err)
+	}
+	l.w.books.records = append(closed, l.w.books.records...)
 	l.w.books.read = true
 }
 
@@ -65,7 +72,7 @@ func (w *world) audit() {
 	}
 	for _, t := range posted {
 		id := payment.ID{Batch: t.Batch, STAN: t.STAN}
-		if !known[id] && t.State == "approved" {
+		if !known[id] && agreed(t.State) {
 			w.fail("the host took %d for %v, which the journal does not know", t.Amount, id)
 		}
 	}
@@ -73,33 +80,52 @@ func (w *world) audit() {
 	w.scan()
 }
 
-// took is what the journal says that a payment moved.
+// took is what the journal says that the merchant got by a payment, negative where he gave.
 func took(rec *payment.Record) int64 {
 	if rec.State != payment.Completed {
 		return 0
 	}
-	return rec.Amount.Minor
+	rules := rec.Kind.Rules()
+	minor := rec.Amount.Minor
+	if rules.Adjusts {
+		minor -= rec.Before.Minor
+	}
+	return minor * int64(rules.Side)
+}
+
+// agreed tells whether the host did what it was asked.
+func agreed(s acquirer.State) bool {
+	return s == acquirer.Approved || s == acquirer.Voided || s == acquirer.Completed
 }
 
 // compare holds one payment of the journal against the host's.
 func (w *world) compare(rec *payment.Record, t hostsim.Transaction) {
-	moved := int64(0)
-	if t.State == "approved" {
-		moved = t.Amount
+	done := rec.State == payment.Completed
+	if done {
+		w.stats.Kinds[rec.Kind]++
+	}
+	if rec.Kind.Rules().Unanswered == payment.Forget {
+		return // no money moves by it, and no slip is due
 	}
 	switch {
-	case took(rec) != moved:
-		w.fail("%v is %v at %d, the host says %q at %d", rec.ID, rec.State, rec.Amount.Minor, t.State, t.Amount)
+	case done != agreed(t.State) || done && rec.Amount.Minor != t.Amount:
+		w.fail("%v %v is %v at %d, the host says %q at %d", rec.ID, rec.Kind, rec.State, rec.Amount.Minor, t.State, t.Amount)
 	case !rec.State.Final():
-		w.fail("%v is still %v", rec.ID, rec.State)
+		w.fail("%v %v is still %v", rec.ID, rec.Kind, rec.State)
 	case rec.State == payment.Reversed && (rec.Reversal == nil || rec.Reversal.Answer == nil):
 		w.fail("%v is reversed without an answer of the host", rec.ID)
-	case rec.State == payment.Completed && !slices.Contains(w.slips[rec.ID], payment.Completed):
-		w.fail("%v is completed and has no receipt", rec.ID)
+	case done && !w.hasSlip(rec.ID):
+		w.fail("%v %v is completed and has no receipt", rec.ID, rec.Kind)
 	}
-	if rec.State != payment.Completed && slices.Contains(w.slips[rec.ID], payment.Completed) {
+	if !done && slices.Contains(w.slips[rec.ID], payment.Completed) {
 		w.fail("%v is %v and has an approved receipt", rec.ID, rec.State)
 	}
+}
+
+// hasSlip tells whether the approved payment has a receipt: that of the till, or that of
+// the moment at which it was taken without the host.
+func (w *world) hasSlip(id payment.ID) bool {
+	return slices.Contains(w.slips[id], payment.Completed) || slices.Contains(w.slips[id], payment.Stored)
 }
 
 // balances compares the accounts of the cards and of the merchant, and adds the ledger up.
@@ -133,14 +159,14 @@ func (w *world) balances(spent map[string]int64) {
 // checkSlip: no approved receipt without money, at the moment at which it is printed.
 func (w *world) checkSlip(rec *payment.Record) {
 	t, err := w.posted(rec.ID)
-	if err != nil || t.State != "approved" || t.Amount != rec.Amount.Minor {
+	if err != nil || !agreed(t.State) || t.Amount != rec.Amount.Minor {
 		w.fail("%v: receipt over %d, the host says %q at %d %v", rec.ID, rec.Amount.Minor, t.State, t.Amount, err)
 	}
 }
 
 // checkTold: the merchant is told "approved" only of a payment that is stored as such.
 func (w *world) checkTold(res payment.Result) {
-	if res.Record == nil || res.Record.State != payment.Completed {
+	if res.Record == nil || res.Record.State != payment.Completed && res.Record.State != payment.Stored {
 		w.fail("told approved, and the record says otherwise: %+v", res.Record)
 	}
 }
@@ -159,21 +185,27 @@ func (w *world) posted(id payment.ID) (hostsim.Transaction, error) {
 
 // scan looks for the card numbers of the run in every file of it.
 func (w *world) scan() {
-	entries, err := os.ReadDir(w.dir)
+	err := filepath.WalkDir(w.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		w.scanFile(e.Name(), content)
+		return nil
+	})
 	if err != nil {
 		w.fail("scan: %v", err)
 	}
-	for _, e := range entries {
-		content, err := os.ReadFile(filepath.Join(w.dir, e.Name()))
-		if err != nil {
-			w.fail("scan: %v", err)
-		}
-		for _, c := range w.cards {
-			digits := c.Profile().PAN.Reveal()
-			for _, form := range forms(digits) {
-				if bytes.Contains(content, form) {
-					w.fail("%s holds the number of card %s", e.Name(), c.Profile().PAN.Masked())
-				}
+}
+
+func (w *world) scanFile(name string, content []byte) {
+	for _, c := range w.cards {
+		for _, form := range forms(c.Profile().PAN.Reveal()) {
+			if bytes.Contains(content, form) {
+				w.fail("%s holds the number of card %s", name, c.Profile().PAN.Masked())
 			}
 		}
 	}

@@ -44,7 +44,7 @@ func application(last byte) kernel.Application {
 	return kernel.Application{
 		AID: []byte{0xA0, 0, 0, 0x03, 0x33, 0x01, 0x01, last}, Partial: true, Version: [2]byte{0x00, 0x30},
 		TACDefault: action("\xFC\x78\xFC\xF8\xF0"), TACDenial: action("\x00\x10\x00\x00\x00"), TACOnline: action("\xFC\x78\xFC\xF8\xF0"),
-		DefaultDDOL: tlv.DOL{0x9F, 0x37, 0x04},
+		DefaultDDOL: tlv.DOL{0x9F, 0x37, 0x04}, FloorLimitMinor: floorLimit,
 	}
 }
 

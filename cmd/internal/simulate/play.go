@@ -1,10 +1,13 @@
 package simulate
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"posd/emv"
 	"posd/emv/payment"
+	"posd/emv/payment/batch"
 	"posd/transport/acquirer"
 )
 
@@ -26,9 +29,13 @@ func (l *life) build() (err error) {
 	l.terminal, err = payment.New(payment.Config{
 		Terminal: tid, Merchant: mid, Journal: checkedJournal{journal, l}, Host: checkedHost{host, l},
 		Kernel: w.cfg.Scene.kernel, Slot: slot, PINPad: pad, Keys: l.keys, Display: face{}, Chooser: face{},
-		Receipt: printer{l, w.paperDice}, Now: w.now, Rand: w.payRand, Log: w.log, At: l.at,
+		Receipt: l.spool, Archive: settledPayments{l.archive}, Policy: policy(),
+		Now: w.now, Rand: w.payRand, Log: w.log, At: l.at,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return l.buildSettler()
 }
 
 func (l *life) batch() uint32 {
@@ -102,6 +109,7 @@ func (l *life) idle(d time.Duration) {
 		case <-l.ctx.Done():
 			l.alive()
 		case <-timer.C:
+			l.paper()
 			return
 		case <-l.wake:
 			l.pause(l.w.orders.between(time.Millisecond, time.Second))
@@ -112,23 +120,53 @@ func (l *life) idle(d time.Duration) {
 
 // tend sends what is owed.
 func (l *life) tend() {
-	left, err := l.terminal.SettleDebts(l.ctx)
-	l.alive()
-	if left > 0 || err != nil {
-		l.w.note("till: %d owed%s", left, because(err))
+	if left := l.send(); left > 0 {
+		l.w.note("till: %d owed", left)
 	}
+	l.resume()
+	l.paper()
+}
+
+// paper is somebody who sees to the printer.
+func (l *life) paper() {
+	if waiting, _ := l.spool.Left(); waiting == 0 {
+		return
+	}
+	l.spool.Release()
+	left, err := l.spool.Work(l.ctx)
+	l.alive()
+	l.w.note("till: %d to print%s", left, because(err))
+}
+
+// send tells the host what it is to be told, in the order of the message set, and returns
+// how much is left.
+func (l *life) send() int {
+	for _, send := range []func(context.Context) (int, error){l.terminal.NotifyScripts, l.terminal.SettleDebts, l.terminal.Forward} {
+		left, err := send(l.ctx)
+		l.alive()
+		if err != nil {
+			l.w.note("till: %v", err)
+		}
+		if left > 0 || err != nil {
+			return max(left, 1)
+		}
+	}
+	return 0
 }
 
 // order is one payment, with what goes wrong around it.
 func (l *life) order() {
 	w := l.w
 	l.mischief()
-	w.current = w.orders.n(len(w.cards))
+	if w.orders.hits(0.06) {
+		_ = l.settleBatch() // the trace has it
+		return
+	}
+	o := l.choose()
 	l.slot.card = w.cards[w.current]
-	amount := yuan(int64(1 + w.orders.n(30_000)))
-	w.note("order: sale %v on card %d", amount, w.current)
+	w.note("order: %v of %v on card %d, original %+v", o.Kind, o.Amount, w.current, o.Original)
 	w.stats.Orders++
-	res, err := l.terminal.Pay(l.ctx, payment.Order{Kind: payment.Sale, Amount: amount, Operator: "01"})
+	res, err := l.terminal.Pay(l.ctx, o)
 	l.alive()
 	w.note("order: %v %s%s %s", res.Outcome, res.Code, because(err), res.Why)
 	l.count(res, err)
@@ -182,12 +220,37 @@ func (l *life) mischief() {
 func (l *life) settle() {
 	l.idle(15 * time.Minute)
 	for range 10 {
-		left, err := l.terminal.SettleDebts(l.ctx)
-		l.w.note("rest: %d owed%s", left, because(err))
-		if left == 0 && err == nil {
+		left := l.send()
+		l.w.note("rest: %d owed", left)
+		if left == 0 {
 			break
 		}
 		l.pause(l.w.orders.between(time.Minute, 2*time.Minute))
 	}
+	l.resolve()
+	l.paper()
+	for range 10 {
+		err := l.settleBatch()
+		if err == nil || errors.Is(err, batch.ErrEmpty) {
+			break
+		}
+		l.pause(l.w.orders.between(time.Minute, 2*time.Minute))
+	}
+	l.paper()
 	l.read()
+}
+
+// resolve is an operator who ends what the host refused.
+func (l *life) resolve() {
+	all, err := l.journal.List(l.ctx, 500, payment.ID{})
+	if err != nil {
+		l.w.fail("journal: list: %v", err)
+	}
+	for _, rec := range all {
+		if rec.State == payment.Refused {
+			if err := l.journal.Resolve(l.ctx, rec.ID, "00", "the host refused it"); err != nil {
+				l.w.fail("journal: resolve %v: %v", rec.ID, err)
+			}
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"posd/emv/keyblock"
 	"posd/emv/payment"
 	"posd/emv/pinblock"
+	"posd/store/spool"
 )
 
 // Errors of the simulated devices.
@@ -141,6 +142,12 @@ func (s *slot) Transmit(_ context.Context, cmd apdu.Command) (apdu.Response, err
 	return apdu.ParseResponse(answer)
 }
 
+// Swipe reads the stripe.
+func (s *slot) Swipe(context.Context) (emv.Track2, error) {
+	s.l.pause(s.dice.between(time.Second, 20*time.Second))
+	return s.card.Profile().Applications[0].Track2, nil
+}
+
 // pad is the PIN pad: it has the terminal's master key, as a real one has.
 type pad struct {
 	l    *life
@@ -196,7 +203,7 @@ type printer struct {
 func (p printer) Print(ctx context.Context, rec *payment.Record, c payment.Copy) error {
 	p.l.pause(p.dice.between(500*time.Millisecond, 3*time.Second))
 	if p.dice.hits(p.l.w.weather().paper) {
-		return errPaper
+		return fmt.Errorf("%w: %w", spool.ErrUntouched, errPaper)
 	}
 	p.l.w.note("printer: %v %v copy %d", rec.ID, rec.State, c)
 	p.l.w.printed(rec)

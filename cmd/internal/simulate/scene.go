@@ -17,6 +17,7 @@ import (
 	hostsim "posd/host-sim"
 	"posd/store"
 	"posd/store/keys"
+	"posd/store/wal"
 )
 
 // Who the terminal is.
@@ -25,9 +26,6 @@ const (
 	mid    = "104403154110001"
 	serial = "SIM00000001"
 )
-
-// storeSize is the size of the terminal's file: small, so that it is copied fast.
-const storeSize = 1 << 20
 
 // account is a card with its money, in fen.
 type account struct {
@@ -39,6 +37,7 @@ var accounts = []account{
 	{"union-rich", 10_000_000},
 	{"union-cda", 10_000_000},
 	{"union-poor", 20_000},
+	{"union-sda", 10_000_000},
 }
 
 // Scene is what every run begins with, made once: the host's database, the terminal's
@@ -91,12 +90,15 @@ func (s *Scene) seed() hostsim.Seed {
 			})
 		}
 		seed.Cards = append(seed.Cards, hostsim.SeedCard{
-			PAN: p.PAN.Reveal(), PSN: max(p.PANSequence, 0), Expiry: fmt.Sprintf("%02X%02X", p.Expiry[0], p.Expiry[1]), PIN: p.PIN,
+			PAN: p.PAN.Reveal(), PSN: max(p.PANSequence, 0), Expiry: expiryOf(p), PIN: p.PIN,
 			Opening: fmt.Sprintf("%d.%02d", accounts[i].opening/100, accounts[i].opening%100),
 		})
 	}
 	return seed
 }
+
+// expiryOf is the card's expiry, YYMM.
+func expiryOf(p *card.Profile) string { return fmt.Sprintf("%02X%02X", p.Expiry[0], p.Expiry[1]) }
 
 // makeStore makes the terminal's file with the master key in it, as a technician leaves it.
 func (s *Scene) makeStore(dir string) error {
@@ -115,6 +117,9 @@ func (s *Scene) makeStore(dir string) error {
 	block, err := masterBlock(protection[:16], s.tmk)
 	if err == nil {
 		err = loadMaster(db, protection[:16], block)
+	}
+	if err == nil {
+		err = makeLog(filepath.Join(folder, "posd.log"))
 	}
 	if closed := db.Close(); err != nil || closed != nil {
 		return fmt.Errorf("simulate: store: %w %w", err, closed)
@@ -139,6 +144,15 @@ func loadMaster(db *store.DB, protection []byte, block string) error {
 	}
 	_, err = k.LoadMasterBlock(block)
 	return err
+}
+
+// makeLog makes the second copy, empty.
+func makeLog(path string) error {
+	log, err := wal.Open(wal.Config{Path: path, Key: deviceKey{}, Rand: rand.NewChaCha8([32]byte{'l'}), Frames: logFrames})
+	if err != nil {
+		return err
+	}
+	return log.Close()
 }
 
 // keep reads the files of the terminal's folder.

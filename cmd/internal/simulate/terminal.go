@@ -3,16 +3,17 @@ package simulate
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"posd/emv/payment"
+	"posd/emv/payment/batch"
 	"posd/store"
+	"posd/store/archive"
 	"posd/store/journal"
 	"posd/store/keys"
+	"posd/store/spool"
+	"posd/store/wal"
 	"posd/transport/acquirer"
 )
 
@@ -45,6 +46,10 @@ type life struct {
 	dead string // why; empty while the power is on
 
 	db       *store.DB
+	log      *wal.Log
+	archive  *archive.Archive
+	settler  *batch.Settler
+	spool    *spool.Spool
 	journal  *journal.Journal
 	keys     *keys.Keys
 	link     *acquirer.Link
@@ -92,25 +97,6 @@ func (l *life) at(p payment.Point) {
 	l.alive()
 }
 
-// commit is store.Config.Fail: what the disk and the power do at a commit.
-func (l *life) commit(p store.Point, _ uint64) error {
-	if l.isDead() {
-		return errPower
-	}
-	weather := l.w.weather()
-	switch {
-	case l.disk.hits(weather.power / 2):
-		l.cut(string(p))
-		return errPower
-	case l.w.diskFull() && p == store.BeforeCommit:
-		return syscall.ENOSPC
-	case l.disk.hits(weather.disk):
-		l.w.note("disk: error %s", p)
-		return errDisk
-	}
-	return nil
-}
-
 // turnOn boots the terminal: store, journal, keys, link, as cmd/posd does.
 func (w *world) turnOn() (*life, error) {
 	l := &life{w: w, disk: w.disk, power: w.power, linked: make(chan error, 1), wake: make(chan struct{}, 1)}
@@ -122,34 +108,17 @@ func (w *world) turnOn() (*life, error) {
 	}
 	if err := l.build(); err != nil {
 		l.off()
-		return nil, errors.Join(err, l.db.Close())
+		return nil, errors.Join(err, l.close())
 	}
 	go func() { l.linked <- l.link.Run(l.ctx) }()
 	return l, nil
-}
-
-func (l *life) open() (err error) {
-	l.db, err = store.Open(store.Config{
-		Path: filepath.Join(l.w.dir, "posd.db"), Key: deviceKey{}, Rand: l.w.storeRand, MaxSize: storeSize, Fail: l.commit,
-	})
-	if err != nil {
-		return fmt.Errorf("open store: %w", err)
-	}
-	l.journal, err = journal.Open(l.ctx, journal.Config{DB: l.db, Limit: l.w.limit})
-	if err == nil {
-		l.keys, err = keys.Open(keys.Config{DB: l.db, Now: l.w.now})
-	}
-	if err != nil {
-		return errors.Join(err, l.db.Close())
-	}
-	return nil
 }
 
 // turnOff ends a life: what was in memory is gone, the file stays as it is.
 func (l *life) turnOff() {
 	l.cut("switched off")
 	<-l.linked
-	if err := l.db.Close(); err != nil {
+	if err := l.close(); err != nil {
 		l.w.note("store: close: %v", err)
 	}
 }

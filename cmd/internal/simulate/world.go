@@ -36,6 +36,8 @@ type Report struct {
 type Stats struct {
 	Orders, Approved, Declined, Cancelled, Errors int
 	Cuts, Reversed                                int
+	Settled, Unbalanced                           int                          // batches
+	Kinds                                         [payment.OfflineChip + 1]int // completed payments
 }
 
 // Add adds the counts of another run.
@@ -47,6 +49,11 @@ func (s *Stats) Add(o Stats) {
 	s.Errors += o.Errors
 	s.Cuts += o.Cuts
 	s.Reversed += o.Reversed
+	s.Settled += o.Settled
+	s.Unbalanced += o.Unbalanced
+	for k, n := range o.Kinds {
+		s.Kinds[k] += n
+	}
 }
 
 // world is one run.
@@ -59,10 +66,12 @@ type world struct {
 	log   *slog.Logger
 	limit int // of the journal
 
-	host    *hostsim.Sim
-	network *network
-	cards   []*card.Card
-	current int // the card of the order
+	host       *hostsim.Sim
+	network    *network
+	cards      []*card.Card
+	current    int               // the card of the order
+	settled    []*payment.Record // of closed batches, as last read
+	everything bool              // all payments go up at each settlement
 
 	orders, disk, power, clock   *dice
 	holder, padDice, paperDice   *dice
@@ -109,6 +118,7 @@ func newWorld(ctx context.Context, cfg Config, dir string) (_ *world, err error)
 		slips: map[payment.ID][]payment.State{}, limit: 60,
 	}
 	w.sky = forecast(roll(seed, "weather"))
+	w.everything = w.orders.hits(0.5)
 	if err := cfg.Scene.lay(dir); err != nil {
 		return nil, err
 	}
