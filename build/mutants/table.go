@@ -24,7 +24,7 @@ var table = []mutant{
 	{"a blocked card may use the stripe", kernel + "selection.go", "if s.listed.blocked {\n\t\treturn s.end(emv.NotAccepted", "if false {\n\t\treturn s.end(emv.NotAccepted"},
 	{"PSE with an SFI of 11 to 30", kernel + "directory.go", "sfi[0] > 10", "sfi[0] > 30"},
 	{"broken directory record is skipped", kernel + "directory.go", "s.admit(&found, e, directory) }); err != nil {\n\t\t\treturn nil, nil\n", "s.admit(&found, e, directory) }); err != nil {\n\t\t\tcontinue\n"},
-	{"chip card is swiped though its chip works", kernel + "fallback.go", "chars[i+5] == '6'", "chars[i+5] == '5'"},
+	{"chip card is swiped though its chip works", kernel + "fallback.go", "|| !track.HasChip():", "|| track.HasChip():"},
 
 	// Profile, records, data objects.
 	{"an application that was left stays chosen", kernel + "initiate.go", "s.chosen = choice{}\n", ""},

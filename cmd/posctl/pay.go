@@ -80,6 +80,7 @@ func (t *tool) tillCommand(row tillCommand) *cobra.Command {
 	}
 	if row.typed {
 		f.BoolVar(&o.typed, "typed", false, t.word("cli.flag_typed"))
+		f.BoolVar(&o.req.Swipe, "swipe", false, t.word("cli.flag_swipe"))
 	}
 	if row.telephone {
 		f.StringVar(&o.req.AuthCode, "telephone", "", t.word("cli.flag_telephone"))

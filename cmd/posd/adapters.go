@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"posd/device"
+	"posd/emv"
 	"posd/emv/apdu"
 	"posd/emv/kernel"
 	"posd/emv/payment"
@@ -18,9 +19,10 @@ import (
 // The adapters fit devices to the ports of emv/payment. They belong to the till: only
 // its goroutine calls them.
 
-// slot is the reader as the payment sees it.
+// slot is the reader as the payment sees it, and the PIN pad where that reads stripes.
 type slot struct {
 	reader *held[device.Reader]
+	pad    *held[device.PINPad]
 	eject  time.Duration // how long a card may be left in the slot
 }
 
@@ -34,11 +36,36 @@ func (s *slot) Insert(ctx context.Context) (payment.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := reader.PowerOn(ctx); err != nil {
+	switch _, err := reader.PowerOn(ctx); {
+	case errors.Is(err, device.ErrMute):
+		return nil, fmt.Errorf("posd: power up the card: %w: %w", payment.ErrChip, err)
+	case err != nil:
 		return nil, s.reader.failed(fmt.Errorf("posd: power up the card: %w", err))
 	}
 	return &card{s.reader, reader, nil}, nil
 }
+
+// Swipe implements payment.Stripe: the card is swiped at the PIN pad.
+func (s *slot) Swipe(ctx context.Context) (emv.Track2, error) {
+	dev, err := s.pad.get(ctx)
+	if err != nil {
+		return emv.Track2{}, err
+	}
+	stripes, ok := dev.(device.StripeReader)
+	if !ok {
+		return emv.Track2{}, errNoStripe
+	}
+	read, err := stripes.ReadStripe(ctx)
+	clear(read.Track1)
+	clear(read.Track3)
+	if err != nil {
+		return emv.Track2{}, s.pad.failed(err)
+	}
+	return read.Track2, nil
+}
+
+// errNoStripe says that there is nothing to swipe a card at.
+var errNoStripe = errors.New("posd: neither reader nor PIN pad has a magnetic-stripe reader")
 
 // present waits until a card is there.
 func (s *slot) present(ctx context.Context) (device.Reader, error) {

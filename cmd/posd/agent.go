@@ -205,7 +205,7 @@ func (a *agent) buildTill() error {
 	term, err := payment.New(payment.Config{
 		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
 		Journal: a.disk.Journal, Host: a.link, Kernel: k,
-		Slot:    &slot{reader: a.reader, eject: a.cfg.ejectTimeout(c)},
+		Slot:    &slot{reader: a.reader, pad: a.pad, eject: a.cfg.ejectTimeout(c)},
 		PINPad:  &pad{pad: a.pad, slot: int(a.cfg.padSlot(c))},
 		Keys:    a.keys,
 		Display: a.face, Chooser: a.face,

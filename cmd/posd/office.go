@@ -41,7 +41,7 @@ func (b backend) order(req control.PayRequest) (payment.Order, error) {
 	}
 	o := payment.Order{
 		Kind: kind, Operator: req.Who.Number, Supervisor: req.Supervisor.Number,
-		Amount:   emv.Amount{Currency: b.a.cfg.currency()},
+		Amount: emv.Amount{Currency: b.a.cfg.currency()}, Swipe: req.Swipe,
 		Original: payment.Original{RRN: req.Original.RRN, AuthCode: req.Original.AuthCode, Date: req.Original.Date},
 	}
 	if o.Operator == "" {

@@ -30,6 +30,7 @@ type PayRequest struct {
 	Original   OriginalRef `json:"original,omitzero"`   // where the kind is about another payment
 	Card       TypedCard   `json:"card,omitzero"`       // typed, where the parameters allow it
 	AuthCode   string      `json:"auth_code,omitempty"` // of an authorisation by telephone
+	Swipe      bool        `json:"swipe,omitempty"`     // the stripe is asked for at once
 	Lang       string      `json:"lang,omitempty"`
 }
 
