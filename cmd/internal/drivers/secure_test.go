@@ -96,8 +96,9 @@ func TestSecureCable(t *testing.T) {
 			if cable.has(number) != inClear || cable.has("00A404000E315041592E5359532E4444463031") != inClear {
 				t.Errorf("on the cable: card number %v, APDU %v; want %v", cable.has(number), cable.has("00A404"), inClear)
 			}
-			if _, err := set.Readers().Open(ctx, "abecs://"+path); secure == "on" && !errors.Is(err, device.ErrRefused) {
-				t.Errorf("in clear beside it: %v, want %v", err, device.ErrRefused)
+			other := map[string]string{"on": "off", "off": "on"}[secure]
+			if _, err := set.Readers().Open(ctx, "abecs://"+path+"?secure="+other); !errors.Is(err, device.ErrRefused) {
+				t.Errorf("secure=%s beside it: %v, want %v", other, err, device.ErrRefused)
 			}
 			if err := errors.Join(keys.Device.Close(), reader.Device.Close()); err != nil {
 				t.Error(err)

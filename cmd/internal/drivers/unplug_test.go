@@ -197,17 +197,19 @@ func makeVPCD(t *testing.T) (*cable, func(context.Context) (user, error)) {
 	}}
 	return c, opener(drivers.New().Readers(), "vpcd://"+address+"?role=connect", func(ctx context.Context, r device.Reader) error {
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		over := make(chan struct{})
-		defer close(over)
-		go func() { // a reader without a card waits for one
+		var waits sync.WaitGroup
+		gone := c.knife.Gone()
+		waits.Go(func() { // a reader without a card waits for one
 			select {
-			case <-c.knife.Gone():
+			case <-gone:
 				cancel()
-			case <-over:
+			case <-ctx.Done():
 			}
-		}()
-		return readCard(ctx, r)
+		})
+		err := readCard(ctx, r)
+		cancel()
+		waits.Wait()
+		return err
 	})
 }
 
