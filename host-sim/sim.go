@@ -180,6 +180,6 @@ func (s *Sim) Answer(ctx context.Context, from Peer, frame []byte) (Reply, error
 	if err != nil {
 		return Reply{}, err
 	}
-	reply.Frame = acquirer.Spoil(reply.Frame, s.faults.Next(reply.MTI))
+	reply.Frame = acquirer.Spoil(reply.Frame, s.faults.Next(reply.MTI, reply.Function))
 	return reply, nil
 }

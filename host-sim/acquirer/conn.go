@@ -36,6 +36,7 @@ type conn struct {
 	out     chan []byte
 	ended   chan struct{}  // closed when nothing more is read
 	delayed sync.WaitGroup // answers that a fault holds back
+	held    [][]byte       // answers that wait for the next one to go before them
 }
 
 func newConn(cfg Config, c *tls.Conn, p Peer, log *slog.Logger) *conn {
@@ -50,6 +51,7 @@ func (c *conn) run(ctx context.Context) error {
 	var writer sync.WaitGroup
 	writer.Go(c.write)
 	why := c.read(ctx)
+	c.release()
 	close(c.ended)
 	c.delayed.Wait()
 	close(c.out)
@@ -105,8 +107,8 @@ func (c *conn) handle(ctx context.Context, frame []byte) error {
 }
 
 func (c *conn) send(reply Reply) error {
-	copies, delay := 1, time.Duration(0)
-	for _, f := range c.cfg.Faults.Next(reply.MTI) {
+	copies, delay, hold := 1, time.Duration(0), false
+	for _, f := range c.cfg.Faults.Next(reply.MTI, reply.Function) {
 		c.log.Warn("fault strikes", "fault", f.String(), "tid", reply.TID, "stan", reply.STAN)
 		switch f.Action {
 		case fault.Drop:
@@ -119,18 +121,31 @@ func (c *conn) send(reply Reply) error {
 			reply.Frame = garble(reply.Frame)
 		case fault.WrongMAC:
 			reply.Frame = spoilMAC(reply.Frame)
+		case fault.Reorder:
+			hold = true
 		case fault.Disconnect:
 			c.tls.NetConn().Close()
 			return errDisconnect
 		}
 	}
-	if len(reply.Frame) == 0 {
+	if hold && len(reply.Frame) > 0 {
+		c.held = append(c.held, reply.Frame)
 		return nil
 	}
 	for range copies {
 		c.queue(reply.Frame, delay)
 	}
+	c.release()
 	return nil
+}
+
+// release sends the answers that were held back, after the one that overtook them, or at
+// the end of the connection.
+func (c *conn) release() {
+	for _, frame := range c.held {
+		c.queue(frame, 0)
+	}
+	c.held = nil
 }
 
 // queue gives an answer to the writer, now or after a delay; the end of the

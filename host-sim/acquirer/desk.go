@@ -153,6 +153,10 @@ func functionOf(m iso8583.Message) uint16 {
 		return uint16(m.Function)
 	case *iso8583.UploadRequest:
 		return uint16(m.Function)
+	case *iso8583.SettlementRequest:
+		return uint16(iso8583.Settle)
+	case *iso8583.ScriptRequest:
+		return uint16(iso8583.Script)
 	}
 	return 0
 }

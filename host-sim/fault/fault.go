@@ -22,6 +22,7 @@ const (
 	Garble     Action = "garble-response"
 	Disconnect Action = "disconnect"
 	WrongMAC   Action = "wrong-mac"
+	Reorder    Action = "reorder-response"
 )
 
 // Limits of the grammar.
@@ -32,8 +33,8 @@ const (
 )
 
 var (
-	actions = []Action{Drop, Delay, Duplicate, Garble, Disconnect, WrongMAC}
-	mtis    = map[string]uint16{"0200": 0x0200, "0400": 0x0400, "0800": 0x0800, "0820": 0x0820}
+	actions = []Action{Drop, Delay, Duplicate, Garble, Disconnect, WrongMAC, Reorder}
+	mtis    = []uint16{0x0100, 0x0200, 0x0220, 0x0320, 0x0400, 0x0500, 0x0620, 0x0800, 0x0820}
 )
 
 // Fault is one thing that the host does wrong, once.
@@ -42,7 +43,10 @@ type Fault struct {
 	Ordinal int           // 1 to 999999
 	FromNow bool          // Ordinal counts from the moment the fault is added
 	Delay   time.Duration // of Delay; 0 otherwise
-	MTI     uint16        // of the request: 0x0200, 0x0400, 0x0800, 0x0820
+	MTI     uint16        // of the request: 0x0200, 0x0400, 0x0800, and so on
+	// Function is field 60.3 of the request: the fault counts requests of that function
+	// only. 0 counts all of the message type.
+	Function uint16
 }
 
 // String writes the fault as [Parse] reads it.
@@ -56,8 +60,11 @@ func (f Fault) String() string {
 	if f.Action == Delay {
 		b.WriteString(":" + f.Delay.String())
 	}
-	if f.MTI != 0x0200 {
+	if f.MTI != 0x0200 || f.Function != 0 {
 		fmt.Fprintf(&b, "@%04X", f.MTI)
+	}
+	if f.Function != 0 {
+		fmt.Fprintf(&b, "/%03d", f.Function)
 	}
 	return b.String()
 }
@@ -76,8 +83,8 @@ func parse(s string) (f Fault, err error) {
 	if !addressed {
 		mti = "0200"
 	}
-	if f.MTI = mtis[mti]; f.MTI == 0 {
-		return Fault{}, fmt.Errorf("message type %q is none of 0200, 0400, 0800, 0820", mti)
+	if f.MTI, f.Function, err = parseAddress(mti); err != nil {
+		return Fault{}, err
 	}
 	parts := strings.Split(rest, ":")
 	if f.Action = Action(parts[0]); !slices.Contains(actions, f.Action) {
@@ -97,6 +104,23 @@ func parse(s string) (f Fault, err error) {
 		f.Delay, err = parseDelay(parts[2])
 	}
 	return f, err
+}
+
+// parseAddress reads the message type, and the function where there is one.
+func parseAddress(s string) (mti, function uint16, err error) {
+	head, tail, some := strings.Cut(s, "/")
+	n, err := strconv.ParseUint(head, 16, 16)
+	if mti = uint16(n); err != nil || len(head) != 4 || !slices.Contains(mtis, mti) {
+		return 0, 0, fmt.Errorf("message type %q is none of %04X", head, mtis)
+	}
+	if !some {
+		return mti, 0, nil
+	}
+	n, err = strconv.ParseUint(tail, 10, 16)
+	if err != nil || len(tail) != 3 || n == 0 {
+		return 0, 0, fmt.Errorf("function %q is no number of three digits", tail)
+	}
+	return mti, uint16(n), nil
 }
 
 func parseOrdinal(s string) (n int, fromNow bool, err error) {

@@ -11,16 +11,27 @@ func TestGrammar(t *testing.T) {
 		in   string
 		want Fault // zero: refused
 	}{
-		{"drop-response:3", Fault{Drop, 3, false, 0, 0x0200}},
-		{"delay-response:3:5s", Fault{Delay, 3, false, 5 * time.Second, 0x0200}},
-		{"delay-response:1:1m30s@0400", Fault{Delay, 1, false, 90 * time.Second, 0x0400}},
-		{"duplicate-response:12", Fault{Duplicate, 12, false, 0, 0x0200}},
-		{"garble-response:1", Fault{Garble, 1, false, 0, 0x0200}},
-		{"disconnect:999999", Fault{Disconnect, 999999, false, 0, 0x0200}},
-		{"disconnect:+1", Fault{Disconnect, 1, true, 0, 0x0200}},
-		{"wrong-mac:2@0400", Fault{WrongMAC, 2, false, 0, 0x0400}},
-		{"drop-response:2@0800", Fault{Drop, 2, false, 0, 0x0800}},
-		{"drop-response:2@0820", Fault{Drop, 2, false, 0, 0x0820}},
+		{"drop-response:3", Fault{Drop, 3, false, 0, 0x0200, 0}},
+		{"delay-response:3:5s", Fault{Delay, 3, false, 5 * time.Second, 0x0200, 0}},
+		{"delay-response:1:1m30s@0400", Fault{Delay, 1, false, 90 * time.Second, 0x0400, 0}},
+		{"duplicate-response:12", Fault{Duplicate, 12, false, 0, 0x0200, 0}},
+		{"garble-response:1", Fault{Garble, 1, false, 0, 0x0200, 0}},
+		{"disconnect:999999", Fault{Disconnect, 999999, false, 0, 0x0200, 0}},
+		{"disconnect:+1", Fault{Disconnect, 1, true, 0, 0x0200, 0}},
+		{"wrong-mac:2@0400", Fault{WrongMAC, 2, false, 0, 0x0400, 0}},
+		{"drop-response:2@0800", Fault{Drop, 2, false, 0, 0x0800, 0}},
+		{"drop-response:2@0820", Fault{Drop, 2, false, 0, 0x0820, 0}},
+		{"reorder-response:1@0220", Fault{Reorder, 1, false, 0, 0x0220, 0}},
+		{"drop-response:+2@0320/201", Fault{Drop, 2, true, 0, 0x0320, 201}},
+		{"garble-response:1@0500/201", Fault{Garble, 1, false, 0, 0x0500, 201}},
+		{"wrong-mac:1@0620", Fault{WrongMAC, 1, false, 0, 0x0620, 0}},
+		{"drop-response:1@0100", Fault{Drop, 1, false, 0, 0x0100, 0}},
+		{"drop-response:1@0200/001", Fault{Drop, 1, false, 0, 0x0200, 1}},
+		{in: "drop-response:1@0320/"},
+		{in: "drop-response:1@0320/20"},
+		{in: "drop-response:1@0320/000"},
+		{in: "drop-response:1@0320/2O1"},
+		{in: "drop-response:1@0110"},
 		{in: ""},
 		{in: "drop-response"},
 		{in: "drop-response:"},
@@ -90,11 +101,11 @@ func TestScriptStrikesOnce(t *testing.T) {
 	}
 	want := []int{0, 2, 0}
 	for i, n := range want {
-		if got := len(s.Next(0x0200)); got != n {
+		if got := len(s.Next(0x0200, 0)); got != n {
 			t.Errorf("request %d: %d faults, want %d", i+1, got, n)
 		}
 	}
-	if got := s.Next(0x0400); len(got) != 1 || got[0].Action != Disconnect {
+	if got := s.Next(0x0400, 0); len(got) != 1 || got[0].Action != Disconnect {
 		t.Errorf("first reversal: %v", got)
 	}
 	if got := s.Waiting(); len(got) != 0 {
@@ -104,18 +115,34 @@ func TestScriptStrikesOnce(t *testing.T) {
 
 func TestScriptWhileRunning(t *testing.T) {
 	var s Script
-	s.Next(0x0200)
-	s.Next(0x0200)
+	s.Next(0x0200, 0)
+	s.Next(0x0200, 0)
 	if err := s.Add(must(t, "drop-response:2")); err == nil {
 		t.Error("added a fault that can never strike")
 	}
 	if err := s.Add(must(t, "drop-response:+2")); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(s.Next(0x0200)); got != 0 {
+	if got := len(s.Next(0x0200, 0)); got != 0 {
 		t.Errorf("next request: %d faults, want 0", got)
 	}
-	if got := s.Next(0x0200); len(got) != 1 || got[0].Ordinal != 4 {
+	if got := s.Next(0x0200, 0); len(got) != 1 || got[0].Ordinal != 4 {
 		t.Errorf("the one after: %v", got)
+	}
+}
+
+// TestScriptByFunction: a function has a count of its own beside that of its type.
+func TestScriptByFunction(t *testing.T) {
+	var s Script
+	if err := s.Add(must(t, "drop-response:2@0320/201"), must(t, "garble-response:3@0320")); err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range []struct {
+		function uint16
+		want     int
+	}{{201, 0}, {202, 0}, {201, 2}, {201, 0}} {
+		if got := s.Next(0x0320, row.function); len(got) != row.want {
+			t.Errorf("request %d: %v, want %d faults", i+1, got, row.want)
+		}
 	}
 }

@@ -12,9 +12,14 @@ const maxFaults = 1000
 // Safe for concurrent use: faults may be added while the host runs.
 type Script struct {
 	mu     sync.Mutex
-	counts map[uint16]int
+	counts map[address]int
 	faults []Fault
 }
+
+// address is what requests are counted by: message type alone, or with the function.
+type address struct{ mti, function uint16 }
+
+func (f Fault) address() address { return address{f.MTI, f.Function} }
 
 // Add adds faults. One that counts from now is fixed to its place in the count. A
 // fault whose request has gone by is an error: it could never strike.
@@ -25,31 +30,34 @@ func (s *Script) Add(faults ...Fault) error {
 		if len(s.faults) >= maxFaults {
 			return fmt.Errorf("fault: add %v: %d faults wait already", f, maxFaults)
 		}
-		seen := s.counts[f.MTI]
+		seen := s.counts[f.address()]
 		if f.FromNow {
 			f.Ordinal, f.FromNow = f.Ordinal+seen, false
 		}
 		if f.Ordinal <= seen {
-			return fmt.Errorf("fault: add %v: request %d of type %04X has gone by", f, seen, f.MTI)
+			return fmt.Errorf("fault: add %v: request %d of type %04X, function %03d, has gone by", f, seen, f.MTI, f.Function)
 		}
 		s.faults = append(s.faults, f)
 	}
 	return nil
 }
 
-// Next counts one request of type mti and returns the faults that strike its answer,
-// in the order in which they were added.
-func (s *Script) Next(mti uint16) []Fault {
+// Next counts one request of type mti, and of its function (0 for one without), and
+// returns the faults that strike its answer, in the order in which they were added.
+func (s *Script) Next(mti, function uint16) []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.counts == nil {
-		s.counts = make(map[uint16]int)
+		s.counts = make(map[address]int)
 	}
-	s.counts[mti]++
+	s.counts[address{mti, 0}]++
+	if function != 0 {
+		s.counts[address{mti, function}]++
+	}
 	var strike []Fault
 	rest := s.faults[:0]
 	for _, f := range s.faults {
-		if f.MTI == mti && f.Ordinal == s.counts[mti] {
+		if f.MTI == mti && (f.Function == 0 || f.Function == function) && f.Ordinal == s.counts[f.address()] {
 			strike = append(strike, f)
 		} else {
 			rest = append(rest, f)
