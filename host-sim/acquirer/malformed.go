@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
+	"posd/emv"
 	"posd/host-sim/db"
 	"posd/host-sim/estate"
 	"posd/transport/iso8583"
@@ -34,17 +36,24 @@ func (d *Desk) malformed(ctx context.Context, from Peer, frame []byte, cause err
 	return Reply{MTI: mti, STAN: stan, TID: from.TID, Frame: out}, nil
 }
 
+// formatError is the answer to a request that cannot be read, in the class of its type.
 func formatError(mti uint16, stan uint32, v *visit) iso8583.Message {
-	if mti == classReversal {
-		return &iso8583.ReversalResponse{
-			Type: iso8583.Sale, STAN: stan, Code: codeFormat, Terminal: v.terminal.TID, Merchant: v.terminal.MID,
-			Time: v.now.Format("150405"), Date: v.now.Format("0102"),
+	tid, mid, clock, date := v.terminal.TID, v.terminal.MID, v.now.Format("150405"), v.now.Format("0102")
+	switch mti {
+	case classReversal:
+		return &iso8583.ReversalResponse{Type: iso8583.Sale, STAN: stan, Code: codeFormat, Terminal: tid, Merchant: mid, Time: clock, Date: date}
+	case classSettlement:
+		return &iso8583.SettlementResponse{STAN: stan, Code: codeFormat, Terminal: tid, Merchant: mid, Time: clock, Date: date, Batch: v.terminal.Batch, Currency: emv.CNY}
+	case classUpload:
+		return &iso8583.UploadResponse{
+			Function: iso8583.EndUnbalanced, Count: -1, STAN: stan, Code: codeFormat, Terminal: tid, Merchant: mid, Time: clock, Date: date,
+			Private: iso8583.Private{Batch: v.terminal.Batch, Digits: 11},
 		}
+	case classScript:
+		return &iso8583.ScriptResponse{Type: iso8583.Sale, STAN: stan, Code: codeFormat, Terminal: tid, Merchant: mid, Time: clock, Date: date, Private: iso8583.Private{Digits: 11}}
 	}
-	return &iso8583.FinancialResponse{
-		Type: iso8583.Sale, STAN: stan, Code: codeFormat, Terminal: v.terminal.TID, Merchant: v.terminal.MID,
-		Time: v.now.Format("150405"), Date: v.now.Format("0102"), PANSequence: -1,
-	}
+	kind := map[uint16]iso8583.TransactionType{classFinancial: iso8583.Sale, classHold: iso8583.Preauth, classNotice: iso8583.Refund}[mti]
+	return &iso8583.FinancialResponse{Type: kind, STAN: stan, Code: codeFormat, Terminal: tid, Merchant: mid, Time: clock, Date: date, PANSequence: -1}
 }
 
 // Places in a frame without its length.
@@ -53,15 +62,27 @@ const (
 	fieldsOffset = bitmapOffset + 8
 )
 
-// peek reads message type and STAN of a request for money or of a reversal, whatever
-// is wrong with the rest. Before field 11 only fields 2, 3 and 4 may stand.
+// Types of request beside those of a key.
+const (
+	classHold       = 0x0100
+	classNotice     = 0x0220
+	classUpload     = 0x0320
+	classSettlement = 0x0500
+	classScript     = 0x0620
+)
+
+// answered are the types of which a request that cannot be read is answered.
+var answered = []uint16{classFinancial, classHold, classNotice, classReversal, classUpload, classSettlement, classScript}
+
+// peek reads message type and STAN of a request that is answered with a MAC, whatever is
+// wrong with the rest. Before field 11 only fields 2, 3 and 4 may stand.
 func peek(frame []byte) (mti uint16, stan uint32, ok bool) {
 	if len(frame) < fieldsOffset || frame[0] != 0x60 {
 		return 0, 0, false
 	}
 	mti = binary.BigEndian.Uint16(frame[bodyOffset:])
 	bitmap := binary.BigEndian.Uint64(frame[bitmapOffset:])
-	if mti != classFinancial && mti != classReversal || bitmap&fieldBits(1, 5, 6, 7, 8, 9, 10) != 0 || bitmap&fieldBits(11) == 0 {
+	if !slices.Contains(answered, mti) || bitmap&fieldBits(1, 5, 6, 7, 8, 9, 10) != 0 || bitmap&fieldBits(11) == 0 {
 		return 0, 0, false
 	}
 	at := fieldsOffset

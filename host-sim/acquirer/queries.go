@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"posd/host-sim/db"
+	"posd/transport/iso8583"
 )
 
 // maxPayments bounds a report.
@@ -95,6 +96,16 @@ func byReference(ctx context.Context, tx db.Tx, rrn string) (payment, error) {
 	}
 	if err != nil {
 		return payment{}, fmt.Errorf("acquirer: find payment %q: %w", rrn, err)
+	}
+	return p, nil
+}
+
+// voidOf returns the void that took a payment back.
+func voidOf(ctx context.Context, tx db.Tx, rrn string) (payment, error) {
+	p, err := scanPayment(tx.QueryRowContext(ctx, selectPayment+`WHERE original = $1 AND state = $2 AND kind IN ($3, $4, $5)`,
+		rrn, Approved, iso8583.Void.String(), iso8583.PreauthVoid.String(), iso8583.PreauthCompletionVoid.String()))
+	if err != nil {
+		return payment{}, fmt.Errorf("acquirer: find void of %q: %w", rrn, err)
 	}
 	return p, nil
 }

@@ -91,8 +91,11 @@ func (d *Desk) undo(ctx context.Context, tx db.Tx, u *undoing) (r refusal, err e
 		return refusal{codeOtherAmount, "the original was of another amount"}, nil
 	}
 	p.RRN, p.AuthCode, p.Why = u.old.RRN, u.old.AuthCode, "the original was "+string(u.old.State)
-	if u.old.State == Approved || u.old.State == Completed {
+	switch u.old.State {
+	case Approved, Completed:
 		r, err = rules[u.m.Type].undo(d, ctx, tx, u)
+	case Voided:
+		r, err = d.undoVoided(ctx, tx, u)
 	}
 	if err != nil || r.refused() {
 		return r, err
@@ -146,6 +149,28 @@ func (d *Desk) undoVoid(ctx context.Context, tx db.Tx, u *undoing) (refusal, err
 	}
 	if err := move(ctx, tx, sale.key, Voided, Approved); err != nil {
 		return refusal{}, err
+	}
+	return refusal{}, d.giveBack(ctx, tx, u)
+}
+
+// undoVoided: the original was voided, so that its money is back already. Neither of the
+// two counts any more, and both have their contra posting.
+func (d *Desk) undoVoided(ctx context.Context, tx db.Tx, u *undoing) (refusal, error) {
+	if u.old.Total != u.old.Amount {
+		return d.builtOn(ctx, tx, u, "the original was adjusted, and voided")
+	}
+	void, err := voidOf(ctx, tx, u.old.RRN)
+	if err != nil {
+		return refusal{}, err
+	}
+	if err := move(ctx, tx, void.key, Approved, Reversed); err != nil {
+		return refusal{}, err
+	}
+	if void.Posting != 0 {
+		what := fmt.Sprintf("reversal of what %s voided", describe(void))
+		if _, err := ledger.Contra(ctx, tx, void.Posting, what, u.v.now); err != nil {
+			return refusal{}, err
+		}
 	}
 	return refusal{}, d.giveBack(ctx, tx, u)
 }

@@ -88,11 +88,15 @@ func (t *Terminal) load(f iso8583.Function, data []byte) error {
 }
 
 func (t *Terminal) unwrap(c keyblock.Cryptogram) (cipher.Block, error) {
-	key, err := keyblock.UnwrapECB(t.TMK, c)
+	suite := t.Suite
+	if suite == "" {
+		suite = keyblock.TDES
+	}
+	key, err := suite.Unwrap(t.TMK, c)
 	if err != nil {
 		return nil, err
 	}
-	return keyblock.NewCipher(key)
+	return suite.NewCipher(key)
 }
 
 // Sale makes the next sale: with a PIN where the card has one, and the card's

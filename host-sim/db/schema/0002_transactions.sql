@@ -45,6 +45,8 @@ CREATE INDEX payment_by_rrn ON payment (rrn);
 
 CREATE INDEX payment_by_card ON payment (mid, pan_hash);
 
+CREATE INDEX payment_by_original ON payment (original);
+
 CREATE TABLE policy (
   bin                TEXT PRIMARY KEY,
   typed              TEXT NOT NULL,
