@@ -267,3 +267,14 @@ func (agent) ResetOperator(_ context.Context, by, next control.Person) error { r
 func (agent) RemoveOperator(_ context.Context, by control.Person, number string) error {
 	return trusted(by)
 }
+
+func (agent) StoreCheck(context.Context) (control.StoreReport, error) {
+	return control.StoreReport{Used: 2 << 20, Size: 32 << 20, Payments: 42, Archived: 1000, Faults: []string{"record 7: damaged"}}, nil
+}
+
+func (agent) StoreExport(_ context.Context, path, passphrase string) (int, error) {
+	if passphrase != "a phrase that is long" {
+		return 0, fmt.Errorf("passphrase: %w", control.ErrInvalid)
+	}
+	return 43, nil
+}

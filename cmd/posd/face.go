@@ -182,6 +182,7 @@ var indications = map[payment.Message]indicator.Indication{
 	payment.Cancelled:     indicator.Alert,
 	payment.OwedFirst:     indicator.Alert,
 	payment.PrinterFailed: indicator.Alert,
+	payment.ChipFailed:    indicator.Alert,
 }
 
 // show plays what the message calls for. The tone of success does not follow one of alert: a

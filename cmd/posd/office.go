@@ -227,7 +227,7 @@ func (a *agent) unsentOf(ctx context.Context, s *batch.Settlement) (unsent []*pa
 	if a.disk.Archive == nil {
 		return nil, nil
 	}
-	name := archive.Name(s.Batch, s.Closed)
+	name := archive.Name(s.Batch, s.Began)
 	_, err = a.disk.Archive.Read(ctx, name, func(e archive.Entry) error {
 		rec, err := journal.FromArchive(e)
 		if err != nil {

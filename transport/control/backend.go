@@ -16,6 +16,7 @@ type Backend interface {
 	Office
 	Staff
 	Custodian
+	Archivist
 	Locksmith
 }
 

@@ -90,3 +90,16 @@ func (c *Client) ResetOperator(ctx context.Context, by, next Person) error {
 func (c *Client) RemoveOperator(ctx context.Context, by Person, number string) error {
 	return c.ask(ctx, opWithin, request{Op: "remove-operator", Who: by, Other: Person{Number: number}}, nil)
 }
+
+// StoreCheck has the agent prove what it keeps on disk.
+func (c *Client) StoreCheck(ctx context.Context) (StoreReport, error) {
+	var out StoreReport
+	err := c.ask(ctx, 0, request{Op: "store-check"}, &out)
+	return out, err
+}
+
+// StoreExport has the agent write an encrypted copy to a new file.
+func (c *Client) StoreExport(ctx context.Context, path, passphrase string) (records int, err error) {
+	err = c.ask(ctx, 0, request{Op: "store-export", Path: path, Password: passphrase}, &records)
+	return records, err
+}

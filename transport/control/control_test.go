@@ -127,6 +127,14 @@ func (f *fake) RemoveOperator(_ context.Context, by Person, number string) error
 	return f.note("remove "+number, by)
 }
 
+func (f *fake) StoreCheck(context.Context) (StoreReport, error) {
+	return StoreReport{Payments: 5, Faults: []string{"record 1: damaged"}}, f.err
+}
+
+func (f *fake) StoreExport(_ context.Context, path, passphrase string) (int, error) {
+	return 9, f.note("export " + path + " " + passphrase)
+}
+
 // serve runs a server for the length of the test and returns a client of it.
 func serve(t *testing.T, b Backend) (*Client, string) {
 	t.Helper()

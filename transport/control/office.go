@@ -173,3 +173,23 @@ type Custodian interface {
 	// It returns the check value of the whole key once both are there, "" before.
 	LoadComponent(ctx context.Context, who Person, c Component) (kcv string, err error)
 }
+
+// StoreReport is what a check of the disk found. No faults: everything opens and is what
+// was written.
+type StoreReport struct {
+	Used     int64    `json:"used"` // bytes
+	Size     int64    `json:"size"`
+	Payments int      `json:"payments"` // in the journal
+	Archived int      `json:"archived"` // in settled batches
+	Faults   []string `json:"faults"`
+	Findings []string `json:"findings"`
+}
+
+// Archivist looks after what is on disk.
+type Archivist interface {
+	// StoreCheck proves the store, its second copy and the archive.
+	StoreCheck(ctx context.Context) (StoreReport, error)
+	// StoreExport writes an encrypted copy without keys and passwords to a new file on the
+	// agent's machine, and returns the number of records.
+	StoreExport(ctx context.Context, path, passphrase string) (records int, err error)
+}

@@ -33,6 +33,12 @@ func TestTheOfficeCrossesTheSocket(t *testing.T) {
 	if list, err := c.Operators(ctx); err != nil || list[0].Number != "01" {
 		t.Errorf("Operators: %+v, %v", list, err)
 	}
+	if r, err := c.StoreCheck(ctx); err != nil || r.Payments != 5 || len(r.Faults) != 1 {
+		t.Errorf("StoreCheck: %+v, %v", r, err)
+	}
+	if n, err := c.StoreExport(ctx, "/tmp/copy", "a long phrase"); err != nil || n != 9 || agent.resolved[0] != "export /tmp/copy a long phrase" {
+		t.Errorf("StoreExport: %d, %v, %v", n, err, agent.resolved)
+	}
 	for want, do := range map[string]func() error{
 		"set up 00boss's own 07first one": func() error { return c.SetUp(ctx, boss, cashier) },
 		"reprint 000001/000042":           func() error { return c.Reprint(ctx, "000001/000042") },

@@ -51,6 +51,10 @@ var operations = map[string]operation{
 	"download": {alone: true, do: func(ctx context.Context, b Backend, r request) (any, error) {
 		return b.Download(ctx, r.List)
 	}},
+	"store-check": {alone: true, do: func(ctx context.Context, b Backend, _ request) (any, error) { return b.StoreCheck(ctx) }},
+	"store-export": {alone: true, do: func(ctx context.Context, b Backend, r request) (any, error) {
+		return b.StoreExport(ctx, r.Path, r.Password)
+	}},
 	"sign-on":  {do: func(ctx context.Context, b Backend, _ request) (any, error) { return nil, b.SignOn(ctx) }},
 	"sign-off": {do: func(ctx context.Context, b Backend, r request) (any, error) { return nil, b.SignOff(ctx, r.Who) }},
 	"resolve":  {do: resolve},

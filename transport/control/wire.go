@@ -37,6 +37,7 @@ type request struct {
 	Part     Component `json:"part,omitzero"`
 	List     string    `json:"list,omitempty"`
 	Print    bool      `json:"print,omitempty"`
+	Path     string    `json:"path,omitempty"`
 	Password string    `json:"password,omitempty"`
 	// Technicians are two, of the operations that want them.
 	Technicians []Technician `json:"technicians,omitempty"`
