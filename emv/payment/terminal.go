@@ -276,6 +276,9 @@ func (t *Terminal) finish(ctx context.Context, a *attempt, res *Result) {
 		if _, err := t.SettleDebts(ctx); err != nil {
 			t.Log.Error("reversal", "payment", a.rec.ID, "error", err)
 		}
+	case taken(a.rec) && res.Outcome != emv.Approved:
+		// The disk may not have it: the slip is printed when it does, or never.
+		t.Log.Error("no slip yet: the payment could not be stored", "payment", a.rec.ID)
 	case a.rules.slip():
 		t.print(ctx, a.rec, res)
 	default:
@@ -301,9 +304,8 @@ func (t *Terminal) tell(ctx context.Context, res *Result) {
 // printer that fails changes the code that the till shows, not the payment: its receipt
 // is printed later, or at boot.
 func (t *Terminal) print(ctx context.Context, rec *Record, res *Result) {
-	taken := rec.State == Completed || rec.State == Stored
 	copies := []Copy{MerchantCopy, CardholderCopy}
-	if !taken {
+	if !taken(rec) {
 		copies = copies[1:]
 	}
 	t.At(BeforeReceipt)
@@ -315,12 +317,16 @@ func (t *Terminal) print(ctx context.Context, rec *Record, res *Result) {
 	switch {
 	case failed != nil:
 		t.Log.Warn("receipt was not printed", "payment", rec.ID, "error", failed)
-		if taken {
+		if taken(rec) {
 			res.Code = CodeNotPrinted
 			t.Display.Show(ctx, PrinterFailed)
 		}
-	case taken:
+	case taken(rec):
 		rec.Printed = true
 		t.Journal.Printed(rec.ID)
 	}
 }
+
+// taken tells whether the payment counts for the merchant: it happened, or it waits for
+// its turn to be told to the host.
+func taken(rec *Record) bool { return rec.State == Completed || rec.State == Stored }
