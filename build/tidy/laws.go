@@ -175,7 +175,7 @@ func noTestify(f *File) (found []Finding) {
 
 // revealers are the files that may call Reveal on a card number or a track.
 var revealers = []struct{ file, why string }{
-	{"host-sim/acquirer/sale.go", "the host finds the account by its number"},
+	{"host-sim/acquirer/card.go", "the host finds the account by its number"},
 	{"host-sim/issuer/card.go", "the issuer finds the card by its number"},
 	{"device/sim/card/parse.go", "a card file holds a test card's number"},
 	{"device/sim/card/cert.go", "an ICC certificate carries the number"},
