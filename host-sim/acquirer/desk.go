@@ -242,11 +242,7 @@ func (d *Desk) bound(v *visit, s sender) refusal {
 	if len(s.device) == 0 {
 		return refusal{}
 	}
-	lastSix := ""
-	if n := s.pan.Len(); n >= 6 {
-		lastSix = s.pan.Reveal()[n-6:]
-	}
-	if _, err := d.cfg.Module.VerifyBinding(v.terminal.TMK, s.device, v.terminal.SN, lastSix); err != nil {
+	if _, err := d.cfg.Module.VerifyBinding(v.terminal.TMK, s.device, v.terminal.SN, binding.Factor(s.pan)); err != nil {
 		d.cfg.Log.Error("the device is not the one that is bound", "tid", s.tid, "why", err.Error())
 		return refusal{codeDevice, "field 59: " + err.Error()}
 	}

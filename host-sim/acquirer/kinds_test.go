@@ -2,7 +2,6 @@ package acquirer
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -495,29 +494,4 @@ func TestRepeatIsCounted(t *testing.T) {
 		t.Errorf("counted %d; log:\n%s", n, s.log)
 	}
 	s.money(open-1100, 0)
-}
-
-// TestMoved: what the ledger says of each payment adds up to what the merchant has.
-func TestMoved(t *testing.T) {
-	s := newTill(t)
-	m, r := s.pay(iso8583.Sale, 1200)
-	s.about(iso8583.TipAdjust, 1300, m, r, "00")
-	s.about(iso8583.Void, 1300, m, r, "00")
-	m, r = s.pay(iso8583.Sale, 2000)
-	s.about(iso8583.Refund, 500, m, r, "00")
-	m, _ = s.pay(iso8583.Sale, 3000)
-	s.reverse(m, "00")
-	s.pay(iso8583.Preauth, 4000)
-	var got []string
-	s.update(func(ctx context.Context, tx db.Tx) error {
-		rows, err := Transactions(ctx, tx, testTID)
-		for _, p := range rows {
-			got = append(got, fmt.Sprintf("%s %d %d %s", p.Kind, p.Moved, p.Held, p.State))
-		}
-		return err
-	})
-	want := "sale 1200 0 voided|tip_adjust 100 0 approved|void -1300 0 approved|sale 2000 0 approved|refund -500 0 approved|sale 0 0 reversed|preauth 0 4000 approved"
-	if strings.Join(got, "|") != want {
-		t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), want)
-	}
 }

@@ -25,7 +25,7 @@ func foreign(ctx context.Context, tx db.Tx, pan emv.PAN, icc []byte) (bool, erro
 	}
 	defer rows.Close()
 	aid, _ := tlv.Find(icc, tag.DFName)
-	names := map[string]string{"bin": pan.Reveal(), "rid": strings.ToUpper(hex.EncodeToString(aid))}
+	names := map[string]string{"bin": string(pan.Append(nil)), "rid": strings.ToUpper(hex.EncodeToString(aid))}
 	out := true
 	for n := 0; rows.Next() && n < maxRules; n++ {
 		var kind, prefix string
