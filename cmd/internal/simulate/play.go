@@ -24,7 +24,7 @@ func (l *life) build() (err error) {
 	}
 	slot := &slot{l: l, card: w.cards[0], dice: w.holder}
 	pad := pad{l, w.cfg.Scene.tmk, func() string { return w.cards[w.current].Profile().PIN }, w.padDice}
-	host, journal := w.cfg.Bug.plant(l, l.link, l.journal)
+	host, journal := w.cfg.Bug.plant(l.link, l.journal)
 	l.slot = slot
 	l.terminal, err = payment.New(payment.Config{
 		Terminal: tid, Merchant: mid, Journal: checkedJournal{journal, l}, Host: checkedHost{host, l},
@@ -104,10 +104,18 @@ func (l *life) boot() {
 func (l *life) idle(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	again := l.w.orders.between(20*time.Second, 40*time.Second)
 	for {
+		var due <-chan time.Time
+		if l.owes {
+			due = time.After(again)
+			again = min(2*again, 10*time.Minute) + l.w.orders.between(0, time.Second)
+		}
 		select {
 		case <-l.ctx.Done():
 			l.alive()
+		case <-due:
+			l.tend()
 		case <-timer.C:
 			l.paper()
 			return
@@ -120,7 +128,9 @@ func (l *life) idle(d time.Duration) {
 
 // tend sends what is owed.
 func (l *life) tend() {
-	if left := l.send(); left > 0 {
+	left := l.send()
+	l.owes = left > 0
+	if l.owes {
 		l.w.note("till: %d owed", left)
 	}
 	l.resume()
@@ -168,6 +178,7 @@ func (l *life) order() {
 	w.stats.Orders++
 	res, err := l.terminal.Pay(l.ctx, o)
 	l.alive()
+	l.owes = true // perhaps: it is tried soon
 	w.note("order: %v %s%s %s", res.Outcome, res.Code, because(err), res.Why)
 	l.count(res, err)
 }

@@ -1,20 +1,27 @@
 package simulate_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"posd/cmd/internal/simulate"
 )
 
 var (
-	seeds = flag.Uint64("seeds", 200, "how many seeds TestSimulate plays")
+	seeds = flag.Uint64("seeds", 0, "how many seeds TestSimulate plays; 0 for as many as a test run should")
+	part  = flag.Int("part", 0, "play each so many-th of the seeds and print a tally: TestSimulate's own processes do")
 	first = flag.Uint64("first", 1, "the first of them")
 	brief = flag.Bool("brief", false, "print no trace of a seed that fails")
 	show  = flag.Bool("trace", false, "print the trace of each seed")
@@ -50,26 +57,129 @@ func play(t *testing.T, cfg simulate.Config) (rep simulate.Report) {
 	return rep
 }
 
+// TestSimulate plays the seeds, on as many processes as there are processors: what the
+// seeded global random source needs is one of its own for each run.
 func TestSimulate(t *testing.T) {
-	s := scene(t)
+	n := *seeds
+	if n == 0 {
+		n = few
+		if testing.Short() {
+			n = few / 10
+		}
+	}
 	began := time.Now()
-	var span time.Duration
-	var sum simulate.Stats
-	for seed := *first; seed < *first+*seeds; seed++ {
+	sum := tally{}
+	if *part == 0 && n > 20 {
+		sum = playOnAll(t, n)
+	} else {
+		sum = playSome(t, *first, n, uint64(max(*part, 1)))
+	}
+	if *part > 0 {
+		text, err := json.Marshal(sum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("%s%s\n", tallyMark, text)
+		return
+	}
+	took := time.Since(began)
+	t.Logf("%d seeds in %v: %v simulated, %.1f terminal-years a minute; %+v", n, took.Round(time.Millisecond),
+		sum.Span.Round(time.Hour), sum.Span.Hours()/24/365/took.Minutes(), sum.Stats)
+	if n >= few && slices.Contains(sum.Stats.Kinds[1:], 0) {
+		t.Error("a kind of payment was never completed: the simulation says nothing of it")
+	}
+}
+
+// tally is what some seeds came to.
+type tally struct {
+	Span  time.Duration
+	Stats simulate.Stats
+}
+
+const tallyMark = "tally of a part: "
+
+// playSome plays n seeds, or each step-th of them.
+func playSome(t *testing.T, from, n, step uint64) (sum tally) {
+	s := scene(t)
+	for seed := from; seed < from+n; seed += step {
 		rep := play(t, simulate.Config{Scene: s, Seed: seed})
 		if *show {
 			fmt.Println(rep.Trace)
 		}
-		span += rep.Span
-		sum.Add(rep.Stats)
-		if *brief && len(rep.Failures) > 0 {
-			t.Errorf("seed %d: %v", seed, rep.Failures)
-		} else if len(rep.Failures) > 0 {
-			t.Errorf("seed %d: %v\nmake simulate SEEDS=1 FIRST=%d\n%s", seed, rep.Failures, seed, rep.Trace)
+		sum.Span += rep.Span
+		sum.Stats.Add(rep.Stats)
+		if len(rep.Failures) > 0 {
+			report(t, rep)
 		}
 	}
-	took := time.Since(began)
-	t.Logf("%d seeds in %v: %v simulated, %.1f terminal-years a minute; %+v", *seeds, took, span, span.Hours()/24/365/took.Minutes(), sum)
+	return sum
+}
+
+// report says what failed and how to see it again.
+func report(t *testing.T, rep simulate.Report) {
+	t.Helper()
+	t.Errorf("seed %d: %s\nagain: make simulate SEEDS=1 FIRST=%d", rep.Seed, strings.Join(rep.Failures, "; "), rep.Seed)
+	if !*brief && !*show {
+		t.Logf("trace of seed %d:\n%s", rep.Seed, rep.Trace)
+	}
+}
+
+// playOnAll divides the seeds among processes, as many as there are processors.
+func playOnAll(t *testing.T, n uint64) (sum tally) {
+	workers := uint64(runtime.NumCPU())
+	parts := make([]tally, workers)
+	var group errgroup.Group
+	for i := range workers {
+		group.Go(func() (err error) {
+			parts[i], err = playPart(t, *first+i, n-i, workers)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+	for _, p := range parts {
+		sum.Span += p.Span
+		sum.Stats.Add(p.Stats)
+	}
+	return sum
+}
+
+func playPart(t *testing.T, from, n, step uint64) (sum tally, err error) {
+	args := []string{
+		"-test.run=^TestSimulate$", "-test.timeout=0", fmt.Sprintf("-first=%d", from),
+		fmt.Sprintf("-seeds=%d", n), fmt.Sprintf("-part=%d", step), fmt.Sprintf("-brief=%v", *brief),
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return sum, fmt.Errorf("%w\n%s", err, out)
+	}
+	_, text, found := strings.Cut(string(out), tallyMark)
+	if !found {
+		return sum, fmt.Errorf("a part said nothing:\n%s", out)
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	return sum, json.Unmarshal([]byte(text), &sum)
+}
+
+// Each planted bug is found within 500 seeds.
+func TestPlantedBugsAreFound(t *testing.T) {
+	const most = 500
+	s := scene(t)
+	for _, bug := range simulate.Bugs() {
+		t.Run(bug.Name, func(t *testing.T) {
+			for seed := uint64(1); seed <= most; seed++ {
+				rep := play(t, simulate.Config{Scene: s, Seed: seed, Bug: bug})
+				if len(rep.Failures) > 0 {
+					t.Logf("found by seed %d: %s", seed, rep.Failures[0])
+					return
+				}
+			}
+			t.Errorf("not found within %d seeds", most)
+		})
+	}
 }
 
 // The same seed gives the same trace, byte for byte, 100 times of 100.

@@ -50,6 +50,7 @@ type life struct {
 	archive  *archive.Archive
 	settler  *batch.Settler
 	spool    *spool.Spool
+	owes     bool // something may be owed to the host
 	journal  *journal.Journal
 	keys     *keys.Keys
 	link     *acquirer.Link

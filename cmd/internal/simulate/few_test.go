@@ -1,0 +1,6 @@
+//go:build !race
+
+package simulate_test
+
+// few is how many seeds a test run plays.
+const few = 200
