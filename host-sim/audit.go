@@ -121,3 +121,8 @@ func (h *Host) Proofs(ctx context.Context, tid string, batch uint32) (out []acqu
 	})
 	return out, err
 }
+
+// SetBinding says whether a terminal has to send field 59 with each message.
+func (h *Host) SetBinding(ctx context.Context, tid string, must bool) error {
+	return h.db.Update(ctx, func(tx db.Tx) error { return acquirer.SetBinding(ctx, tx, tid, must) })
+}

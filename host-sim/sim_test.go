@@ -137,3 +137,23 @@ func BenchmarkSimulatedHost(b *testing.B) {
 		s.Close()
 	}
 }
+
+func benchmarkSale(b *testing.B, template *Template, dir string) {
+	s, err := template.Start(b.Context(), SimConfig{Path: filepath.Join(dir, "sale.db"), Now: time.Now, Rand: newSource(1), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	row := template.Terminals()[0]
+	line := &simLine{TB: b, Sim: s, peer: Peer{TID: row.TID, SN: row.SN}}
+	term := &hosttest.Terminal{TID: row.TID, MID: row.MID, TMK: row.TMK}
+	if _, err := term.Manage(line, iso8583.SignOnDouble); err != nil {
+		b.Fatal(err)
+	}
+	card := hosttest.NewCard("6277000000000011", "123456")
+	for b.Loop() {
+		if code, err := term.Code(line, term.Sale(card, 1)); err != nil || code != "00" {
+			b.Fatal(code, err)
+		}
+	}
+}

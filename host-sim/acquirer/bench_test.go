@@ -42,9 +42,12 @@ type bench struct {
 	before func()
 }
 
-func newBench(t testing.TB) *bench {
+func newBench(t testing.TB) *bench { return newBenchOn(t, db.Open) }
+
+// newBenchOn is newBench on a database of either kind.
+func newBenchOn(t testing.TB, open func(context.Context, string) (*db.DB, error)) *bench {
 	t.Helper()
-	d, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "host.db"))
+	d, err := open(context.Background(), filepath.Join(t.TempDir(), "host.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,6 +107,7 @@ type visit struct {
 	now      time.Time
 	terminal estate.Terminal // zero until admitted or refused with a known terminal
 	merchant estate.Merchant
+	binding  bool // the terminal has to send field 59
 }
 
 // refusal is a code with its reason; the zero value refuses nothing.
@@ -189,6 +190,9 @@ func (d *Desk) identify(ctx context.Context, v *visit, tid, mid string) (refusal
 		if v.merchant, err = estate.FindMerchant(ctx, tx, v.terminal.MID); err != nil {
 			return err
 		}
+		if v.binding, err = mustBind(ctx, tx, tid); err != nil {
+			return err
+		}
 		return v.setOrder(ctx, tx)
 	})
 	switch {
@@ -213,6 +217,7 @@ type sender struct {
 	tid, mid string
 	device   []byte  // field 59; empty where the terminal sends none
 	pan      emv.PAN // of the same message
+	bare     bool    // the message class has no field 59
 }
 
 // admit lets a message pass that may post something: terminal known and signed on, MAC
@@ -237,9 +242,13 @@ func (d *Desk) admit(ctx context.Context, v *visit, s sender) (refusal, error) {
 }
 
 // bound holds field 59 against the serial number that the terminal number is bound to.
-// A message that says nothing of the device passes where the terminal was never told to.
+// A message that says nothing of the device passes unless the terminal has to send it.
 func (d *Desk) bound(v *visit, s sender) refusal {
-	if len(s.device) == 0 {
+	switch {
+	case len(s.device) == 0 && v.binding && !s.bare:
+		d.cfg.Log.Error("the device does not say who it is", "tid", s.tid)
+		return refusal{codeDevice, "field 59 is missing"}
+	case len(s.device) == 0:
 		return refusal{}
 	}
 	if _, err := d.cfg.Module.VerifyBinding(v.terminal.TMK, s.device, v.terminal.SN, binding.Factor(s.pan)); err != nil {

@@ -15,7 +15,7 @@ import (
 // financial answers a request for money, for a hold or for a balance, and a notice of
 // money that moved.
 func (d *Desk) financial(ctx context.Context, v *visit, m *iso8583.FinancialRequest) ([]byte, error) {
-	r, err := d.admit(ctx, v, sender{m.Terminal, m.Merchant, m.Device, m.PAN})
+	r, err := d.admit(ctx, v, sender{tid: m.Terminal, mid: m.Merchant, device: m.Device, pan: m.PAN})
 	var out []byte
 	rule, served := rules[m.Type]
 	switch {

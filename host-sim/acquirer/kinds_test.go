@@ -21,7 +21,7 @@ type till struct {
 }
 
 func newTill(t testing.TB) *till {
-	b := newBench(t)
+	b := newBenchOn(t, db.OpenVolatile)
 	return &till{b, b.card("6277000000000011", "123456", 100000)}
 }
 

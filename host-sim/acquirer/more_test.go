@@ -208,6 +208,15 @@ func TestBinding(t *testing.T) {
 			s.money(open, 0)
 		})
 	}
+	t.Run("none, where it has to be", func(t *testing.T) {
+		s := newTill(t)
+		s.update(func(ctx context.Context, tx db.Tx) error { return SetBinding(ctx, tx, testTID, true) })
+		s.want(s.term.Request(iso8583.Sale, s.c, 100), "58")
+		s.settleBatch() // which has no field 59
+		m := s.term.Request(iso8583.Sale, s.c, 100)
+		m.Device, m.Private.Batch = rows[1].device, s.term.Batch
+		s.want(m, "00")
+	})
 }
 
 // walk makes random payments of every kind, about random others, repeats and reverses, and

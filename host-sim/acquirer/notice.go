@@ -19,7 +19,7 @@ func (d *Desk) script(ctx context.Context, v *visit, m *iso8583.ScriptRequest) (
 		Time: v.now.Format("150405"), Date: v.now.Format("0102"), SettleDate: v.now.Format("0102"), AcquirerID: d.cfg.AcquirerID,
 		RRN: m.RRN, Code: codeApproved, Terminal: m.Terminal, Merchant: m.Merchant, Currency: m.Currency, Private: m.Private,
 	}
-	r, err := d.admit(ctx, v, sender{m.Terminal, m.Merchant, m.Device, m.PAN})
+	r, err := d.admit(ctx, v, sender{tid: m.Terminal, mid: m.Merchant, device: m.Device, pan: m.PAN})
 	if err == nil && !r.refused() {
 		r, err = d.postUnsealed(ctx, func(tx db.Tx) (refusal, error) { return d.postScript(ctx, tx, v, m) })
 	}

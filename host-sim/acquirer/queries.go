@@ -174,3 +174,25 @@ func usedOnline(ctx context.Context, tx db.Tx, panHash []byte, atc int) (bool, e
 	}
 	return n > 0 && atc >= 0, nil
 }
+
+// mustBind tells whether a terminal has to send field 59.
+func mustBind(ctx context.Context, tx db.Tx, tid string) (must bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT binding FROM terminal WHERE tid = $1`, tid).Scan(&must)
+	if err != nil {
+		return false, fmt.Errorf("acquirer: binding of %s: %w", tid, err)
+	}
+	return must, nil
+}
+
+// SetBinding says whether a terminal has to send field 59: then a message without it is
+// refused, as a copy of the terminal would leave it out.
+func SetBinding(ctx context.Context, tx db.Tx, tid string, must bool) error {
+	res, err := tx.ExecContext(ctx, `UPDATE terminal SET binding = $1 WHERE tid = $2`, must, tid)
+	if err != nil {
+		return fmt.Errorf("acquirer: binding of %s: %w", tid, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(fmt.Errorf("acquirer: binding of %s: no such terminal", tid), err)
+	}
+	return nil
+}

@@ -13,7 +13,7 @@ import (
 // reversal answers 0400. Any batch will do: a reversal may be owed for longer than a
 // batch lasts.
 func (d *Desk) reversal(ctx context.Context, v *visit, m *iso8583.ReversalRequest) ([]byte, error) {
-	r, err := d.admit(ctx, v, sender{m.Terminal, m.Merchant, m.Device, m.PAN})
+	r, err := d.admit(ctx, v, sender{tid: m.Terminal, mid: m.Merchant, device: m.Device, pan: m.PAN})
 	var out []byte
 	switch {
 	case err != nil:

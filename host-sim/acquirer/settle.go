@@ -50,7 +50,7 @@ func (d *Desk) settle(ctx context.Context, v *visit, m *iso8583.SettlementReques
 		AcquirerID: d.cfg.AcquirerID, Terminal: m.Terminal, Merchant: m.Merchant, Domestic: m.Domestic, Foreign: m.Foreign,
 		Currency: m.Currency, Batch: m.Batch,
 	}
-	r, err := d.admit(ctx, v, sender{tid: m.Terminal, mid: m.Merchant})
+	r, err := d.admit(ctx, v, sender{tid: m.Terminal, mid: m.Merchant, bare: true})
 	if err == nil && !r.refused() {
 		r, err = d.postUnsealed(ctx, func(tx db.Tx) (refusal, error) { return d.compareTotals(ctx, tx, v, m, resp) })
 	}

@@ -45,7 +45,7 @@ func (d *Desk) upload(ctx context.Context, v *visit, m *iso8583.UploadRequest) (
 	if m.Function == iso8583.EndBalanced || m.Function == iso8583.EndUnbalanced {
 		resp.Count = m.Count
 	}
-	r, err := d.admit(ctx, v, sender{m.Terminal, m.Merchant, m.Device, m.PAN})
+	r, err := d.admit(ctx, v, sender{tid: m.Terminal, mid: m.Merchant, device: m.Device, pan: m.PAN, bare: m.PAN.IsZero()})
 	if err == nil && !r.refused() {
 		r, err = d.postUnsealed(ctx, func(tx db.Tx) (refusal, error) { return d.postUpload(ctx, tx, v, m) })
 	}

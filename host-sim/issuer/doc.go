@@ -10,6 +10,10 @@
 //   - the issuer keys are master keys by BIN and derivation key index, from which
 //     package hsm derives the card's keys.
 //
+// A [Question] says which checks are made. How a card may be read, how long its money is
+// held and how much more than the hold a completion may take is a [Policy], as data. Scripts
+// wait in a table for the next online answer to their card.
+//
 // The checks run in one order, the first that fails decides, and counters (PIN tries,
 // ATC) move whatever the outcome. The package posts no money and opens no
 // transaction: every call works inside the caller's.
