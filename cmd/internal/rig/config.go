@@ -29,6 +29,7 @@ devices:
   insert_timeout: 20s
   eject_timeout: 5s
 store: {path: %q, device_key: %q, max_mib: 8, payments: 1000}
+payments: {manual: true, stripe: true, fallback: true, tip_percent: 15}
 keys: {transport_key: %q}
 control: {socket: %q}
 emv:
@@ -38,7 +39,7 @@ emv:
 log: {level: %s}
 `,
 		TID, MID, MerchantName, Serial, r.lang(),
-		r.Host.Addr().String(), r.file("ca.pem"), r.file("terminal.pem"), r.file("terminal-key.pem"), r.answerTimeout(),
+		r.address, r.file("ca.pem"), r.file("terminal.pem"), r.file("terminal-key.pem"), r.answerTimeout(),
 		r.DevicePath("reader"), r.DevicePath("pinpad"), r.DevicePath("printer"),
 		r.file("posd.db"), r.file("device.key"), r.file("kbpk.hex"), r.Socket(),
 		rid, index, modulus, exponent, sum, r.logLevel())

@@ -49,6 +49,9 @@ type Config struct {
 	AgentLog      io.Writer  // a copy of the agent's log; nil for none
 	HostLog       io.Writer  // nil for none
 	Cards         []TestCard // beside those of device/sim/cards
+	// Hostsim is the host's program: with it the host serves in a process of its own, Rig.Server,
+	// and Rig.Host only looks into its folder. Empty: it runs in this process.
+	Hostsim string
 }
 
 // TestCard is a card of the rig's own: its file (see device/sim/card), and what is on its
@@ -66,7 +69,9 @@ type Rig struct {
 	Pad     *simvfpad.Pad
 	Printer *simescpos.Printer
 	Agent   *Agent
+	Server  *Agent // the host's process; nil where Host serves
 
+	address  string // of the host
 	keyBlock string
 	loaded   bool // the key was loaded once
 	cables   map[string]*cable
@@ -92,7 +97,7 @@ func Start(ctx context.Context, cfg Config) (*Rig, error) {
 	}
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	r.group, ctx = errgroup.WithContext(ctx)
-	for _, step := range []func(context.Context) error{r.startHost, r.enrol, r.startDevices} {
+	for _, step := range []func(context.Context) error{r.startHost, r.enrol, r.startDevices, r.serve} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
@@ -112,14 +117,19 @@ func (r *Rig) startHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg.Listen = "127.0.0.1:0"
+	if cfg.Listen = "127.0.0.1:0"; r.cfg.Hostsim != "" {
+		cfg.Listen = ""
+	}
 	cfg.Log = slog.New(slog.NewTextHandler(r.cfg.HostLog, nil))
 	cfg.Now, cfg.Rand = time.Now, rand.Reader
 	cfg.OnRequest = r.requested
 	if r.Host, err = hostsim.New(cfg); err != nil {
 		return err
 	}
-	r.group.Go(func() error { return r.Host.Run(ctx) })
+	if r.cfg.Hostsim == "" {
+		r.address = r.Host.Addr().String()
+		r.group.Go(func() error { return r.Host.Run(ctx) })
+	}
 	return nil
 }
 
@@ -324,6 +334,9 @@ func (r *Rig) Close() error {
 	var errs []error
 	if r.Agent != nil {
 		r.Agent.Kill()
+	}
+	if r.Server != nil {
+		r.Server.Kill()
 	}
 	r.stop()
 	for name := range r.cables {
