@@ -431,6 +431,9 @@ func FuzzAnswer(f *testing.F) {
 	m := b.term.Sale(c, 1200)
 	f.Add(b.term.Seal(m))
 	f.Add(b.term.Seal(b.term.Reversal(m, "98")))
+	f.Add(b.term.Seal(b.term.Request(iso8583.Preauth, c, 100)))
+	f.Add(b.term.Seal(b.term.Settlement(iso8583.Totals{}, iso8583.Totals{})))
+	f.Add(b.term.Seal(b.term.Upload(iso8583.EndUnbalanced)))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		reply, err := b.desk.Answer(context.Background(), b.peer, frame)
 		if err == nil && len(reply.Frame) == 0 {

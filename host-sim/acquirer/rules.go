@@ -31,7 +31,7 @@ type rule struct {
 }
 
 // rules of the types that the host serves.
-var rules map[iso8583.TransactionType]rule = map[iso8583.TransactionType]rule{
+var rules = map[iso8583.TransactionType]rule{
 	iso8583.Sale:                  {decide: (*Desk).charge, undo: (*Desk).undoCharge, authorised: true, side: 1},
 	iso8583.Void:                  {decide: (*Desk).void, undo: (*Desk).undoVoid, of: list(iso8583.Sale), here: true, authorised: true, side: -1},
 	iso8583.Refund:                {decide: (*Desk).refund, of: list(iso8583.Sale, iso8583.PreauthCompletion, iso8583.PreauthAdvice), late: true, side: -1},

@@ -80,7 +80,7 @@ func (d *Desk) postUnsealed(ctx context.Context, fn func(tx db.Tx) (refusal, err
 // come again: the terminal may have lost power before it stored the answer.
 func (d *Desk) compareTotals(ctx context.Context, tx db.Tx, v *visit, m *iso8583.SettlementRequest, resp *iso8583.SettlementResponse) (refusal, error) {
 	old, err := findSettlement(ctx, tx, m.Terminal, m.Batch)
-	same := err == nil && old.Terminal == counted2(m)
+	same := err == nil && old.Terminal == totalsOf(m)
 	switch {
 	case err != nil && !errors.Is(err, errNoPayment):
 		return refusal{}, err
@@ -101,8 +101,8 @@ func (d *Desk) compareTotals(ctx context.Context, tx db.Tx, v *visit, m *iso8583
 	return refusal{}, nil
 }
 
-// counted2 are the totals of a request, without its verdicts.
-func counted2(m *iso8583.SettlementRequest) Counted {
+// totalsOf are the totals of a request, without its verdicts.
+func totalsOf(m *iso8583.SettlementRequest) Counted {
 	c := Counted{m.Domestic, m.Foreign}
 	c.Domestic.Verdict, c.Foreign.Verdict = 0, 0
 	return c
@@ -115,7 +115,7 @@ func (d *Desk) compare(ctx context.Context, tx db.Tx, v *visit, m *iso8583.Settl
 	}
 	s = Settlement{
 		TID: m.Terminal, MID: m.Merchant, Batch: m.Batch, STAN: m.STAN, Operator: m.Operator, State: settling,
-		Terminal: counted2(m), Host: Counted{host.domestic, host.foreign}, At: v.now,
+		Terminal: totalsOf(m), Host: Counted{host.domestic, host.foreign}, At: v.now,
 	}
 	s.Domestic, s.Foreign = verdict(s.Terminal.Domestic, s.Host.Domestic), verdict(s.Terminal.Foreign, s.Host.Foreign)
 	if s.RRN, err = nextRRN(ctx, tx, d.cfg.Node, v.now); err != nil {
