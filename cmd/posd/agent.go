@@ -161,7 +161,7 @@ func (a *agent) buildLink() error {
 		Terminal: a.cfg.Terminal.ID.Text, Merchant: a.cfg.Terminal.Merchant.Text,
 		Serial: a.cfg.Terminal.Serial.Text, Operator: a.cfg.Terminal.Operator.or("01"),
 		Keys: a.keys, Batch: a.batch.Load, OnSignOn: a.signedOn,
-		OnOrder: func(order iso8583.Order) { a.params.orders.Add(order); a.till.linkUp() },
+		OnOrder: func(order iso8583.Order) { a.params.orders.Add(order) }, // the till looks when it is idle
 		Binding: a.binding, Idle: func() bool { return !a.busy.Load() }, Currency: a.cfg.currency(),
 		Now: a.world.now, Rand: a.world.rand, Log: a.world.log,
 		AnswerTimeout: a.cfg.answerTimeout(c), EchoInterval: a.cfg.echoInterval(c), BackOff: a.cfg.backOff(c),

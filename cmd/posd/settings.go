@@ -254,8 +254,11 @@ var onlineTags = []tlv.Tag{
 	0x9F1A, 0x9F03, 0x9F33, 0x9F34, 0x9F35, 0x9F1E, 0x84, 0x9F09, 0x9F41, 0x9F63, 0x9F74,
 }
 
-// completionTags is what the journal keeps of the second cryptogram.
-var completionTags = []tlv.Tag{0x9F26, 0x9F27, 0x9F10, 0x9F36, 0x95, 0x9B}
+// completionTags is what the journal keeps of the second cryptogram: field 55 of a TC upload,
+// over which the issuer computes the certificate again.
+var completionTags = []tlv.Tag{
+	0x9F26, 0x9F27, 0x9F10, 0x9F37, 0x9F36, 0x95, 0x9A, 0x9C, 0x9F02, 0x5F2A, 0x82, 0x9F1A, 0x9F03, 0x84, 0x9B,
+}
 
 // kernelConfig builds the card session's side of the configuration.
 func (cfg *Config) kernelConfig() kernel.Config {

@@ -75,6 +75,7 @@ func (t *till) Run(ctx context.Context) error {
 			t.log.Debug("memory wiped")
 		case <-time.After(tendEvery):
 			t.tend(ctx)
+			t.order(ctx)
 		}
 		t.face.idle()
 	}
