@@ -252,10 +252,11 @@ func timedOut(err error) bool {
 }
 
 // gone lists how a port says that nobody is at the other end any more: closed here, or
-// unplugged there, as Linux reports it for ttys.
+// unplugged there, as Linux reports it for ttys, pipes and sockets.
 var gone = []error{
 	device.ErrGone, io.EOF, io.ErrClosedPipe, fs.ErrClosed, os.ErrNoDeadline,
 	syscall.EIO, syscall.ENXIO, syscall.ENODEV, syscall.EBADF, syscall.EPIPE,
+	syscall.ECONNRESET, syscall.ECONNABORTED,
 }
 
 func isGone(err error) bool {

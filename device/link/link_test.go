@@ -108,6 +108,31 @@ func TestReads(t *testing.T) {
 	})
 }
 
+// A socket whose other end went away with bytes unread is reset, which is no less gone.
+func TestResetIsGone(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	near, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := far.(*net.TCPConn).SetLinger(0); err != nil { // its close is a reset
+		t.Fatal(err)
+	}
+	far.Close()
+	if _, err := link.New("card", near).Byte(within(t, 10*time.Second)); !errors.Is(err, device.ErrGone) {
+		t.Error(err)
+	}
+}
+
 func TestWrite(t *testing.T) {
 	bubble(t, "nobody takes it", func(t *testing.T, l *link.Link, far net.Conn) {
 		go io.ReadFull(far, make([]byte, 3))

@@ -134,6 +134,7 @@ func (p *Pad) reset() {
 	}
 	p.in, p.last, p.session, p.shown = input{}, nil, nil, ""
 	p.chip.powered, p.antenna.powered = false, false
+	p.out.Drop()
 }
 
 // Restart is a pad that loses its power for a moment.

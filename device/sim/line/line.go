@@ -41,6 +41,16 @@ func (q Queue) Send(ctx context.Context, b []byte) error {
 	}
 }
 
+// Drop forgets what waits.
+func (q Queue) Drop() {
+	for len(q) > 0 {
+		select {
+		case <-q:
+		default:
+		}
+	}
+}
+
 // Loops are what runs at a port. Name and Take are required.
 type Loops struct {
 	Name string // begins the error: "sim/ccid"
@@ -51,8 +61,9 @@ type Loops struct {
 }
 
 // Run runs the loops until ctx ends (nil) or one of them, or the port, fails. It closes
-// nothing.
+// nothing. What was not written by then is lost, and not there for the next port.
 func (l Loops) Run(ctx context.Context, port device.Port) error {
+	defer l.Out.Drop()
 	g, run := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(run, func() { // a port that is closed is ended already
 		_ = port.SetReadDeadline(time.Unix(1, 0))

@@ -118,3 +118,19 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Error("a full queue took a piece")
 	}
 }
+
+// What was not written when the cable was pulled does not come over the next one.
+func TestNothingIsLeftForTheNextPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := line.NewQueue()
+		l := line.Loops{Name: "sim/x", Take: line.Into(make(chan []byte, 1)), Out: out}
+		host, ended := run(t, t.Context(), l)
+		for range 3 {
+			out.Offer([]byte("late"))
+		}
+		host.Close()
+		if err := <-ended; err == nil || len(out) != 0 {
+			t.Errorf("%v, %d pieces are left", err, len(out))
+		}
+	})
+}

@@ -157,6 +157,7 @@ func (p *Pad) reset() {
 	p.endEntry()
 	p.forgetMAC()
 	p.shown, p.naks, p.prompted, p.asked, p.stripe = idleText, 0, false, false, stripeOff
+	p.out.Drop()
 }
 
 // Misbehave does so until it is told otherwise.
