@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -46,9 +47,37 @@ func (a *Agent) Image(f func(place string, content []byte) error) (err error) {
 		if n == 0 && err != nil {
 			continue // a piece that is mapped and not backed
 		}
-		if err := f(fmt.Sprintf("%x-%x %s", r.from, r.to, r.name), content[:n]); err != nil {
+		if err := used(content[:n], func(at int, part []byte) error {
+			return f(fmt.Sprintf("%x %s", r.from+uint64(at), r.name), part)
+		}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// pageSize is the step in which unused memory is left out, in bytes.
+const pageSize = 4096
+
+// used calls f with each run of pages that hold anything but zeros.
+func used(content []byte, f func(at int, part []byte) error) error {
+	zeros := make([]byte, pageSize)
+	begin := -1
+	for at := 0; at <= len(content); at += pageSize {
+		page := content[at:min(at+pageSize, len(content))]
+		empty := bytes.Equal(page, zeros[:len(page)])
+		switch {
+		case !empty && begin < 0:
+			begin = at
+		case empty && begin >= 0:
+			if err := f(begin, content[begin:at]); err != nil {
+				return err
+			}
+			begin = -1
+		}
+	}
+	if begin >= 0 {
+		return f(begin, content[begin:])
 	}
 	return nil
 }
