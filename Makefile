@@ -8,10 +8,10 @@ GOARM64:= GOOS=linux GOARCH=arm64 CGO_ENABLED=0
 STRIP  := -trimpath -ldflags="-s -w"
 QEMU   := $(shell command -v qemu-arm-static 2>/dev/null)
 
-.PHONY: help demo test lint race cross arm bench mutants fuzz build clean
+.PHONY: help demo test lint race cross arm bench simulate chaos mutants fuzz build clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## one sale after another on simulated hardware, through every part; STAY=1 leaves it running
 	@$(BIN)/demo $(if $(STAY),-stay)
@@ -26,6 +26,7 @@ lint: ## formatting, vet, staticcheck
 	@out=$$($(GO) tool gofumpt -l .); test -z "$$out" || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags crashpoints ./cmd/posd
+	$(GO) vet -tags planted ./emv/payment
 	$(GO) tool staticcheck ./...
 
 cross: ## the terminals' architectures, without cgo
@@ -45,7 +46,13 @@ endif
 bench: build ## the figures of the README, one table; VM=script measures in an emulated terminal too
 	@$(BIN)/bench $(if $(VM),-vm $(VM))
 
-mutants: ## faults planted in the kernel, and how many of them the tests find
+simulate: ## SEEDS=n runs of terminal, host and network with faults at every step (default 1000), from FIRST=seed
+	$(GO) test ./cmd/internal/simulate -run '^TestSimulate$$' -v -timeout 60m -seeds=$(or $(SEEDS),1000) -first=$(or $(FIRST),1)
+
+chaos: ## kill -9 of agent and host N=n times (default 200) while they work, over real files and TLS
+	$(GO) test ./cmd/posd -run '^TestKillAtRandom$$' -v -timeout 60m -kills=$(or $(N),200)
+
+mutants: ## faults planted in kernel and settlement, and how many of them the tests find
 	$(GO) run ./build/mutants
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)

@@ -71,24 +71,27 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer clean()
-	scenes, cancel := context.WithTimeout(ctx, limit)
+	play, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if d.rig, err = rig.Start(scenes, d.cfg); err != nil {
+	if d.rig, err = rig.Start(play, d.cfg); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.rig.Close()) }()
 	d.say("Host %v (TLS 1.3, client certificates), card reader, PIN pad and printer behind pseudo-terminals.", d.rig.Host.Addr())
-	if err := d.rig.Boot(scenes); err != nil {
+	if err := d.rig.Boot(play); err != nil {
 		return err
 	}
 	d.say("posd is process %d; it loaded its master key, signed on, and takes payments.", d.rig.Agent.PID())
-	for i, s := range scenes4 {
+	for i, s := range scenes {
 		d.title("%d. %s", i+1, s.title)
-		if err := s.play(d, scenes); err != nil {
+		if err := s.play(d, play); err != nil {
 			return fmt.Errorf("scene %d, %s: %w", i+1, s.title, err)
 		}
 	}
-	if err := d.compare(scenes); err != nil {
+	if err := d.compare(play); err != nil {
+		return err
+	}
+	if err := d.settle(play); err != nil {
 		return err
 	}
 	d.say("Done in %.1f s.", time.Since(began).Seconds())
@@ -161,6 +164,8 @@ In another terminal:
   %[2]s/posctl status
   %[2]s/posctl pay 12.00
   %[2]s/posctl journal
+  %[2]s/posctl void BATCH/VOUCHER --supervisor 00
+  %[2]s/posctl settle
   %[2]s/posctl diag
 
 Logs: %[3]s/agent.log, %[3]s/host.log; configuration: %[4]s`,

@@ -17,11 +17,13 @@ type scene struct {
 	play  func(d *demo, ctx context.Context) error
 }
 
-var scenes4 = []scene{
+var scenes = []scene{
 	{"A chip sale of 128.50 with online PIN: approved", (*demo).approved},
 	{"A sale of 88.00 on a card with 5.00 behind it: the issuer declines", (*demo).declined},
 	{"A sale of 45.60 whose answer the host swallows: reversed", (*demo).swallowed},
 	{"A sale of 66.00 during which the agent is killed: reversed after its restart", (*demo).killed},
+	{"A sale of 30.00, and its void by the supervisor", (*demo).voided},
+	{"A sale of 9.00 authorised by telephone, which goes up later", (*demo).telephone},
 }
 
 func (d *demo) approved(ctx context.Context) error {
@@ -90,6 +92,63 @@ func (d *demo) killed(ctx context.Context) error {
 		return err
 	}
 	d.show(d.rig.Paper()[len(paper):])
+	return nil
+}
+
+// voided takes a sale back.
+func (d *demo) voided(ctx context.Context) error {
+	d.rig.Insert("union-rich")
+	paper := d.rig.Paper()
+	sale, err := d.rig.Pay(ctx, "union-rich", "30.00")
+	if err != nil {
+		return err
+	}
+	return d.order(ctx, len(paper), control.PayRequest{Kind: "void", Original: control.OriginalRef{ID: sale.Entry.ID}})
+}
+
+// telephone stores a sale that somebody authorised by telephone, and sends it.
+func (d *demo) telephone(ctx context.Context) error {
+	if err := d.order(ctx, len(d.rig.Paper()), control.PayRequest{Kind: "offline_sale", Amount: "9.00", AuthCode: "123456"}); err != nil {
+		return err
+	}
+	left, err := d.rig.Client().Forward(ctx)
+	if err == nil && left > 0 {
+		err = fmt.Errorf("%d stored payments still wait", left)
+	}
+	d.say("Stored at the till, and with the host now.")
+	return err
+}
+
+// order sends an order in the names of cashier and supervisor, and shows the slips since
+// the last of them.
+func (d *demo) order(ctx context.Context, paper int, req control.PayRequest) error {
+	d.rig.Insert("union-rich")
+	req.Who, req.Supervisor, req.Lang = control.Person{Number: "01"}, control.Person{Number: "00"}, d.cfg.Lang
+	res, err := d.rig.Client().Pay(ctx, req)
+	if err != nil {
+		return err
+	}
+	d.say("%s: %s (%s) %s", res.Entry.ID, res.Outcome, res.Entry.Code, res.Message)
+	if res.Outcome != "approved" {
+		return fmt.Errorf("%s was %s; agent's log:\n%s", req.Kind, res.Outcome, d.rig.Agent.Log())
+	}
+	d.show(d.rig.Paper()[paper:])
+	return nil
+}
+
+// settle ends the day: terminal and host compare their totals, and the next batch begins.
+func (d *demo) settle(ctx context.Context) error {
+	d.title("The settlement")
+	paper := len(d.rig.Paper())
+	s, err := d.rig.Client().Settle(ctx, control.Person{Number: "00"})
+	if err != nil {
+		return err
+	}
+	d.show(d.rig.Paper()[paper:])
+	if s.Phase != "closed" || s.Domestic.Verdict != "balanced" {
+		return fmt.Errorf("the batch is %s and %s; agent's log:\n%s", s.Phase, s.Domestic.Verdict, d.rig.Agent.Log())
+	}
+	d.say("\nBatch %06d is balanced, closed and in the archive (posctl find looks there too).", s.Batch)
 	return nil
 }
 

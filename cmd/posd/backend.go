@@ -156,7 +156,7 @@ func entry(rec *payment.Record) control.Entry {
 	e := control.Entry{
 		ID: rec.ID.String(), Kind: rec.Kind.String(), State: rec.State.String(),
 		Amount: rec.Amount.String(), Minor: rec.Amount.Minor, Currency: rec.Amount.Currency.String(),
-		Time: rec.Time, Card: rec.Masked, Why: rec.Why,
+		Time: rec.Time, Card: rec.Masked, Why: rec.Why, Moved: moved(rec),
 	}
 	if a := rec.Answer; a != nil {
 		e.Code, e.AuthCode, e.RRN = a.Code, a.AuthCode, a.RRN
@@ -175,4 +175,17 @@ func roundTrip(d time.Duration) string {
 		return ""
 	}
 	return d.Round(10 * time.Microsecond).String()
+}
+
+// moved is what a payment brought the merchant: nothing before it is completed, and of an
+// adjustment the difference.
+func moved(rec *payment.Record) int64 {
+	rules := rec.Kind.Rules()
+	switch {
+	case rec.State != payment.Completed:
+		return 0
+	case rules.Adjusts:
+		return rec.Amount.Minor - rec.Before.Minor
+	}
+	return int64(rules.Side) * rec.Amount.Minor
 }

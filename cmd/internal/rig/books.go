@@ -64,29 +64,13 @@ func (r *Rig) Audit(ctx context.Context) (Books, error) {
 	return b, err
 }
 
-// moved says what a payment in this state of the journal took.
-func moved(e control.Entry) int64 {
-	if e.State == "completed" {
-		return e.Minor
-	}
-	return 0
-}
-
-// postedBy says what the host's payment took.
-func postedBy(t hostsim.Transaction) int64 {
-	if t.State == "approved" {
-		return t.Amount
-	}
-	return 0
-}
-
 func (b *Books) payments(entries []control.Entry, posted []hostsim.Transaction) {
 	at := map[string]int{}
 	for i := len(entries) - 1; i >= 0; i-- { // oldest first
 		e := entries[i]
 		at[e.ID] = len(b.Payments)
 		b.Payments = append(b.Payments, PaymentLine{
-			ID: e.ID, Card: e.Card, Amount: e.Amount, Journal: e.State, Minor: moved(e),
+			ID: e.ID, Card: e.Card, Amount: e.Amount, Journal: e.State, Minor: e.Moved,
 		})
 	}
 	for _, t := range posted {
@@ -96,7 +80,7 @@ func (b *Books) payments(entries []control.Entry, posted []hostsim.Transaction) 
 			i = len(b.Payments)
 			b.Payments = append(b.Payments, PaymentLine{ID: id, Card: t.Masked, Amount: fmt.Sprintf("%d.%02d", t.Amount/100, t.Amount%100)})
 		}
-		b.Payments[i].Host, b.Payments[i].Posted = string(t.State), postedBy(t)
+		b.Payments[i].Host, b.Payments[i].Posted = string(t.State), t.Moved
 	}
 	for _, p := range b.Payments {
 		b.Merchant[0] += p.Minor
