@@ -179,9 +179,19 @@ func (d *desk) judge(t *testing.T, ctx context.Context, p pull, res control.PayR
 	d.agree(t, ctx, p.journal)
 }
 
+// process is what the agent costs. The question itself costs something, and the end of the
+// one before it may: the least of some answers is without that.
 func (d *desk) process(t *testing.T, ctx context.Context) control.Process {
 	t.Helper()
-	s, err := d.Client().Snapshot(ctx)
-	must(t, err)
-	return s.Process
+	var least control.Process
+	for n := range 20 {
+		s, err := d.Client().Snapshot(ctx)
+		must(t, err)
+		if n == 0 {
+			least = s.Process
+		}
+		least.Goroutines = min(least.Goroutines, s.Process.Goroutines)
+		least.Descriptors = min(least.Descriptors, s.Process.Descriptors)
+	}
+	return least
 }
