@@ -23,9 +23,10 @@ func settlesReversal(code string) bool { return code == "00" || code == "25" }
 // later are the codes that are no decision about a payment: the host is busy or cut over
 // (09, 28, 90, 96), somebody behind it does not answer (68, 91, 92, 98, A7), the terminal
 // is to sign on first (77, 88, 99, A0), to send its details anew (79), or is not known yet
-// (97). A stored payment that gets one waits, and those behind it with it.
+// (97); or the message did not arrive whole (30), which says nothing of an earlier one with
+// its number that may have. A stored payment that gets one waits, and those behind it with it.
 var later = map[string]bool{
-	"09": true, "28": true, "68": true, "77": true, "79": true, "88": true, "90": true, "91": true,
+	"09": true, "28": true, "30": true, "68": true, "77": true, "79": true, "88": true, "90": true, "91": true,
 	"92": true, "96": true, "97": true, "98": true, "99": true, "A0": true, "A7": true,
 }
 
