@@ -90,10 +90,14 @@ func (d *desk) killDuring(t *testing.T, ctx context.Context, victims int, after 
 	res, err := d.Pay(ctx, "union-rich", "1.00")
 	<-struck
 	d.Reader.Remove()
+	signOns := d.Agent.Count("signed on")
 	if victims&theHost != 0 {
 		must(t, d.BootHost(ctx))
 	}
-	if victims&theAgent != 0 {
+	switch victims {
+	case theHost:
+		must(t, d.Agent.AwaitMore(ctx, "signed on", signOns))
+	default:
 		must(t, d.Boot(ctx))
 	}
 	must(t, d.Rest(ctx))
