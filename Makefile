@@ -5,7 +5,8 @@ GO     ?= go
 BIN    := bin
 GOARM  := GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0
 GOARM64:= GOOS=linux GOARCH=arm64 CGO_ENABLED=0
-STRIP  := -trimpath -ldflags="-s -w"
+# Enrolment speaks HTTP/1.1: without HTTP/2 the agent is 0.4 MB smaller.
+STRIP  := -trimpath -ldflags="-s -w" -tags nethttpomithttp2
 QEMU   := $(shell command -v qemu-arm-static 2>/dev/null)
 
 .PHONY: help demo test lint race cross arm bench simulate chaos mutants fuzz build clean

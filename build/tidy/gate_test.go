@@ -18,7 +18,7 @@ const (
 func TestGateSize(t *testing.T) {
 	needAgent(t)
 	out := filepath.Join(t.TempDir(), "posd")
-	build(t, []string{"GOOS=linux", "GOARCH=arm", "GOARM=7"}, "-trimpath", "-ldflags=-s -w", "-o", out)
+	build(t, []string{"GOOS=linux", "GOARCH=arm", "GOARM=7"}, "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-o", out)
 	info, err := os.Stat(out)
 	if err != nil {
 		t.Fatal(err)

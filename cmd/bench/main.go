@@ -167,7 +167,7 @@ func size() ([]row, error) {
 	defer os.RemoveAll(dir)
 	arm := []string{"GOOS=linux", "GOARCH=arm", "GOARM=7", "CGO_ENABLED=0"}
 	path := filepath.Join(dir, "posd")
-	if _, err := build(arm, "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/posd"); err != nil {
+	if _, err := build(arm, "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-o", path, "./cmd/posd"); err != nil {
 		return nil, err
 	}
 	info, err := os.Stat(path)

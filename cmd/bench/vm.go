@@ -69,7 +69,7 @@ func makeProbe(ctx context.Context, r *rig.Rig, dir string) (string, error) {
 	}
 	arm := []string{"GOOS=linux", "GOARCH=arm", "GOARM=7", "CGO_ENABLED=0"}
 	agent := filepath.Dir(r.ConfigPath())
-	if _, err := build(arm, "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(agent, "posd"), "./cmd/posd"); err != nil {
+	if _, err := build(arm, "-trimpath", "-ldflags=-s -w", "-tags=nethttpomithttp2", "-o", filepath.Join(agent, "posd"), "./cmd/posd"); err != nil {
 		return "", err
 	}
 	probe := filepath.Join(dir, "probe")
