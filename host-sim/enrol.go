@@ -126,6 +126,18 @@ func (h *Host) EnrolmentServer() (*enrolment.Server, error) {
 	})
 }
 
+// Terminal returns a terminal and its profile.
+func (h *Host) Terminal(ctx context.Context, tid string) (t estate.Terminal, p estate.Profile, err error) {
+	err = h.db.View(ctx, func(tx db.Tx) error {
+		if t, err = estate.FindTerminal(ctx, tx, tid); err != nil {
+			return err
+		}
+		p, err = estate.FindProfile(ctx, tx, tid)
+		return err
+	})
+	return t, p, err
+}
+
 // AddTerminal adds a terminal of a merchant, makes its TDES master key, and issues its
 // certificate. kbpk, 16 bytes, is the key loader's; nil makes one.
 func (h *Host) AddTerminal(ctx context.Context, tid, mid, sn string, kbpk []byte) (Enrolment, error) {

@@ -37,7 +37,9 @@ type Config struct {
 	AcquirerID  string           // field 32; default 48020000
 	Names       acquirer.Names   // field 44; defaults 01020000 and 48020000
 	Limits      acquirer.Limits  // zero fields take the defaults
-	Faults      []fault.Fault    // to begin with; see AddFault
+	// TerminalLife is how long certificates of terminals hold; 0 is five years.
+	TerminalLife time.Duration
+	Faults       []fault.Fault // to begin with; see AddFault
 	// OnRequest, where set, is called after a request was read and posted, and before
 	// its answer is written; the connection waits for it. mti is that of the request:
 	// 0x0200, 0x0400, 0x0800, 0x0820.
@@ -142,6 +144,7 @@ func (h *Host) openStores() error {
 	if h.ca, err = estate.OpenCA(h.cfg.CADir, "posd host CA", h.cfg.Now()); err != nil {
 		return err
 	}
+	h.ca.TerminalLife = h.cfg.TerminalLife
 	h.db, err = db.Open(context.Background(), h.cfg.DB)
 	return err
 }

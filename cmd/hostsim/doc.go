@@ -4,6 +4,8 @@
 //	hostsim run            serve terminals
 //	hostsim seed FILE      add what a file has
 //	hostsim ca             show, or make, the certificate authority
+//	hostsim invite         give out an activation code for a new terminal
+//	hostsim terminal swap  the same for another device of a terminal
 //	hostsim terminal add   enrol a terminal
 //	hostsim terminal list  list terminals
 //	hostsim report         payments, balances and the trial balance

@@ -42,7 +42,7 @@ func newTerminal(o *options) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTerminalAdd(o), newTerminalList(o),
+	cmd.AddCommand(newTerminalAdd(o), newTerminalList(o), newTerminalSwap(o),
 		newTerminalStatus(o, "suspend", estate.Suspended, "Refuse a terminal (response code 97) until it is activated"),
 		newTerminalStatus(o, "activate", estate.Active, "Take a suspended terminal back"))
 	return cmd

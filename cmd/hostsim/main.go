@@ -37,13 +37,15 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// spell reads -fault, with one hyphen, as --fault, and a line that begins with it as
+// spell reads -fault and -enrol, with one hyphen, as --fault, and a line that begins with it as
 // one of "run".
 func spell(args []string) []string {
 	out := make([]string, 0, len(args)+1)
 	for _, a := range args {
-		if a == "-fault" || strings.HasPrefix(a, "-fault=") {
-			a = "-" + a
+		for _, name := range []string{"-fault", "-enrol"} {
+			if a == name || strings.HasPrefix(a, name+"=") {
+				a = "-" + a
+			}
 		}
 		out = append(out, a)
 	}
@@ -67,6 +69,7 @@ terminals (one folder of files for each new terminal).`,
 		Example: `  hostsim run                                  # a fresh host with test cards on 127.0.0.1:8583
   hostsim run --fault drop-response:3          # and it swallows its third answer to a sale
   hostsim terminal add --tid POSD0002 --mid 104403154110001 --sn SIM00000002
+  hostsim invite --sn POSD00000001 --tid POSD0009 --mid 104403154110001   # a code for posctl enrol
   hostsim report                               # who paid what, and do the books balance`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -76,7 +79,7 @@ terminals (one folder of files for each new terminal).`,
 	o := &options{}
 	root.PersistentFlags().StringVar(&o.dir, "dir", "hostsim-data", "folder of everything that the host keeps")
 	root.PersistentFlags().StringVar(&o.logLevel, "log-level", "info", "what is logged to standard error: debug, info, warn, error")
-	root.AddCommand(newRun(o), newSeed(o), newCA(o), newTerminal(o), newReport(o))
+	root.AddCommand(newRun(o), newSeed(o), newCA(o), newTerminal(o), newInvite(o), newReport(o))
 	return root
 }
 

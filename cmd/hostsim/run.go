@@ -17,6 +17,7 @@ import (
 // serving are the flags of run.
 type serving struct {
 	listen string
+	enrol  string
 	hosts  []string
 	seed   string
 	faults []string
@@ -57,6 +58,7 @@ Faults strike after the request was posted and committed, before its answer is w
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8583", "address to listen on; port 0 takes a free one")
+	f.StringVar(&s.enrol, "enrol", enrolAuto, `address to listen on for new terminals; "next" is the port after --listen's, "" listens for none`)
 	f.StringSliceVar(&s.hosts, "hosts", nil, "names and addresses in the host's certificate (default localhost, 127.0.0.1, ::1)")
 	f.StringVar(&s.seed, "seed", "", "file of merchants, terminals, issuer keys and cards (YAML)")
 	f.StringArrayVar(&s.faults, "fault", nil, "a fault, as above; may be given more than once")
@@ -105,7 +107,7 @@ func (s *serving) run(ctx context.Context, o *options, stdout, stderr io.Writer)
 		return err
 	}
 	fmt.Fprintf(stdout, "hostsim: listening on %v, data in %s\n", h.Addr(), o.dir)
-	return h.Run(ctx)
+	return s.serve(ctx, h, stdout)
 }
 
 // plant applies the seed file, or the default seed where the host is fresh, and writes

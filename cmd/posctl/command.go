@@ -33,7 +33,7 @@ func (t *tool) command() *cobra.Command {
 	}
 	root.AddCommand(t.statusCommand(), t.journalCommand(), t.findCommand(), t.receiptCommand(), t.reprintCommand(),
 		t.settleCommand(), t.forwardCommand(), t.hostCommand(), t.operatorCommand(), t.storeCommand(),
-		t.keysCommand(), t.resolveCommand(), t.techniciansCommand(), t.unlockCommand(), t.diagCommand(), t.emvCommand(),
+		t.keysCommand(), t.resolveCommand(), t.techniciansCommand(), t.unlockCommand(), t.enrolCommand(), t.enrolmentCommand(), t.diagCommand(), t.emvCommand(),
 		t.simCommand(), t.apduCommand(), t.deviceCommand(), t.manCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

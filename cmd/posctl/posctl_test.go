@@ -120,7 +120,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func (agent) Snapshot(context.Context) control.Snapshot {
 	return control.Snapshot{
-		Version: "0.1.0", Now: noon, Terminal: "10000001", Merchant: "898110053110001", Name: "北京测试商贸有限公司",
+		Enrolment: record(),
+		Version:   "0.1.0", Now: noon, Terminal: "10000001", Merchant: "898110053110001", Name: "北京测试商贸有限公司",
 		Serial: "00003060123456", Batch: 1, NextSTAN: 43,
 		Link: control.Link{State: "connecting", Host: "host.example:8583", LastError: "dial: refused\x1b[2J"},
 		Devices: []control.Device{
@@ -180,6 +181,23 @@ func (agent) LoadKey(_ context.Context, block string) (string, error) {
 }
 
 func (agent) Enrol(_ context.Context, a, b control.Technician) error { return nil }
+
+func (agent) EnrolTerminal(_ context.Context, a control.Activation) (control.Enrolment, error) {
+	if a.Code != "ABCDE-FGHJK" {
+		return control.Enrolment{}, fmt.Errorf("host refuses: refused: %w", control.ErrInvalid)
+	}
+	return record(), nil
+}
+
+// record is what the terminal holds of itself.
+func record() control.Enrolment {
+	return control.Enrolment{
+		Enrolled: true, Serial: "00003060123456", Terminal: "10000001", Merchant: "898110053110001", Name: "北京测试商贸有限公司",
+		Bank: "ICBC ***************0017", Access: "4g", Hotline: "95516", Suite: "tdes", Since: noon, Compared: noon,
+		Expires: noon.AddDate(5, 0, 0), Renews: noon.AddDate(4, 0, 0), Address: "host.example:8584", Authority: strings.Repeat("5A", 32),
+		Differences: []control.Difference{{Field: "name", Here: "北京测试商贸有限公司", There: "Teahouse", With: "host"}},
+	}
+}
 
 func (agent) Unlock(_ context.Context, a, b control.Technician) error {
 	if a.Password != "open sesame" {

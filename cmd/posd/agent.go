@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,18 +48,20 @@ type agent struct {
 	lang    text.Lang
 	started time.Time
 
-	disk    disks
-	keys    *keys.Keys
-	parts   *keys.Components // a master key that people are typing; the till's
-	staff   *staff
-	params  parameters
-	latch   *tamper.Latch
-	spool   *spool.Spool
-	link    *acquirer.Link
-	settler *batch.Settler
-	batch   atomic.Uint32 // field 60.2 of management messages
-	skew    atomic.Int64  // the host's clock less ours, in seconds, at the last sign-on
-	busy    atomic.Bool   // the till is at something
+	disk     disks
+	keys     *keys.Keys
+	parts    *keys.Components // a master key that people are typing; the till's
+	staff    *staff
+	params   parameters
+	latch    *tamper.Latch
+	enrolled enrolled
+	fresh    bool // not enrolled: see newcomer.go
+	spool    *spool.Spool
+	link     *acquirer.Link
+	settler  *batch.Settler
+	batch    atomic.Uint32 // field 60.2 of management messages
+	skew     atomic.Int64  // the host's clock less ours, in seconds, at the last sign-on
+	busy     atomic.Bool   // the till is at something
 
 	reader  *held[device.Reader]
 	pad     *held[device.PINPad]
@@ -91,12 +91,30 @@ func newAgent(ctx context.Context, cfg *Config, w world) (*agent, error) {
 	}
 	look := func() error { return a.openSwitch(ctx) }
 	records := func() error { return errors.Join(a.openRecords(ctx), a.openParameters(ctx)) }
-	for _, build := range []func() error{records, a.openLatch, look, a.buildLink, a.buildTill, a.buildControl} {
+	for _, build := range []func() error{a.openEnrolment, records, a.openLatch, look, a.build} {
 		if err := build(); err != nil {
 			return nil, errors.Join(err, a.disk.Close())
 		}
 	}
 	return a, nil
+}
+
+// build makes the rest of the agent, or of a newcomer.
+func (a *agent) build() error {
+	fresh, err := a.isNew()
+	if err != nil {
+		return err
+	}
+	steps := []func() error{a.buildLink, a.buildTill, a.buildControl}
+	if fresh {
+		steps = []func() error{a.buildNewcomer}
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openRecords opens what else is in the store: keys, operators, print queue.
@@ -172,17 +190,9 @@ func (a *agent) buildLink() error {
 // tlsConfig is TLS 1.3 with the terminal's certificate, trusting the host's CA only.
 func (a *agent) tlsConfig() (*tls.Config, error) {
 	h := a.cfg.Host
-	cert, err := tls.LoadX509KeyPair(h.Certificate.Text, h.Key.Text)
+	roots, err := a.identity()
 	if err != nil {
-		return nil, fmt.Errorf("posd: host.certificate: %w", err)
-	}
-	pem, err := os.ReadFile(h.CA.Text)
-	if err != nil {
-		return nil, fmt.Errorf("posd: host.ca: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("posd: host.ca: %s: no PEM certificate in it", h.CA.Text)
+		return nil, err
 	}
 	name := h.ServerName.Text
 	if name == "" {
@@ -191,8 +201,9 @@ func (a *agent) tlsConfig() (*tls.Config, error) {
 		}
 	}
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{cert},
-		ServerName: name, Rand: a.world.rand, Time: a.world.now,
+		MinVersion: tls.VersionTLS13, RootCAs: roots,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return a.enrolled.certificate() },
+		ServerName:           name, Rand: a.world.rand, Time: a.world.now,
 	}, nil
 }
 
@@ -306,8 +317,12 @@ func (a *agent) printQueue(ctx context.Context) {
 
 // Run runs everything until ctx ends or a part fails, and closes what was opened.
 func (a *agent) Run(ctx context.Context) error {
+	if a.fresh {
+		return a.runNewcomer(ctx)
+	}
 	a.world.log.Info("started", "version", version(), "terminal", a.cfg.Terminal.ID.Text, "socket", a.cfg.Control.Socket.Text)
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.keepEnrolment(ctx) })
 	group.Go(func() error { return a.runLink(ctx) })
 	group.Go(func() error { return a.watchHousing(ctx) })
 	group.Go(func() error { return a.till.Run(ctx) })
@@ -336,6 +351,7 @@ func (a *agent) signedOn(batch uint32, hostTime string) {
 	a.batch.Store(batch)
 	a.skew.Store(skew(hostTime, a.world.now()))
 	a.world.log.Info("signed on", "batch", batch)
+	a.enrolled.signedOn()
 	a.till.linkUp()
 }
 

@@ -29,7 +29,7 @@ func (b backend) Snapshot(ctx context.Context) control.Snapshot {
 		Devices: a.deviceSnapshots(),
 		Doing:   a.face.now(),
 		Process: processSnapshot(),
-		Housing: a.housingSnapshot(),
+		Housing: a.housingSnapshot(), Enrolment: a.enrolmentSnapshot(),
 	}
 	a.storeSnapshot(ctx, &s)
 	s.Findings = a.findings(&s)

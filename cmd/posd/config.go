@@ -18,15 +18,16 @@ import (
 // Config is the configuration file. Every value remembers its line, so that each
 // complaint can name it.
 type Config struct {
-	Terminal TerminalConfig `yaml:"terminal"`
-	Host     HostConfig     `yaml:"host"`
-	Devices  DevicesConfig  `yaml:"devices"`
-	Store    StoreConfig    `yaml:"store"`
-	Payments PaymentsConfig `yaml:"payments"`
-	Keys     KeysConfig     `yaml:"keys"`
-	Control  ControlConfig  `yaml:"control"`
-	EMV      EMVConfig      `yaml:"emv"`
-	Log      LogConfig      `yaml:"log"`
+	Terminal  TerminalConfig  `yaml:"terminal"`
+	Host      HostConfig      `yaml:"host"`
+	Enrolment EnrolmentConfig `yaml:"enrolment"`
+	Devices   DevicesConfig   `yaml:"devices"`
+	Store     StoreConfig     `yaml:"store"`
+	Payments  PaymentsConfig  `yaml:"payments"`
+	Keys      KeysConfig      `yaml:"keys"`
+	Control   ControlConfig   `yaml:"control"`
+	EMV       EMVConfig       `yaml:"emv"`
+	Log       LogConfig       `yaml:"log"`
 }
 
 // TerminalConfig is who the terminal is.

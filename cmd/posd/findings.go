@@ -90,6 +90,7 @@ func (a *agent) findings(s *control.Snapshot) []control.Finding {
 	if waiting, held := a.spool.Left(); waiting > 0 {
 		out = append(out, control.Unprinted.With(fmt.Sprintf("%d slips wait, %d of them until the printer is seen to", waiting, held)))
 	}
+	out = append(out, a.enrolmentFindings()...)
 	out = append(out, a.keyFindings(s)...)
 	if len(s.Owed) > 0 {
 		out = append(out, control.ReversalOwed.With(fmt.Sprintf("%d, the oldest %s", len(s.Owed), s.Owed[0].ID)))

@@ -20,7 +20,7 @@ import (
 
 // openLatch reads the latch, before anything else happens.
 func (a *agent) openLatch() (err error) {
-	a.latch, err = tamper.Open(tamper.Config{DB: a.disk.DB, Now: a.world.now, Rand: a.world.rand, Erase: a.keys.Erase})
+	a.latch, err = tamper.Open(tamper.Config{DB: a.disk.DB, Now: a.world.now, Rand: a.world.rand, Erase: a.eraseSecrets})
 	return err
 }
 

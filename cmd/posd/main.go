@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"posd/store/secret"
 )
 
 const usage = `posd is the agent on a payment terminal.
@@ -77,24 +79,34 @@ func run(args []string, stdout, stderr io.Writer) int {
 // serve runs the agent until a signal. This is where the clock and the random source
 // come from.
 func serve(cfg *Config, stderr io.Writer) int {
-	noCoreDump()
+	unprotected := secret.Protect(secret.Options{})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := newLog(cfg, stderr)
+	for _, f := range unprotected {
+		log.Warn("secrets in memory", "what", f.What, "why", f.Why)
+	}
 	if err := beForgetful(); err != nil {
 		log.Warn("freed memory is not overwritten", "error", err)
 	}
-	a, err := newAgent(ctx, cfg, world{now: time.Now, rand: rand.Reader, log: log})
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		return 1
-	}
-	if err := a.Run(ctx); err != nil {
-		log.Error("stopped", "error", err)
-		return 1
+	w := world{now: time.Now, rand: rand.Reader, log: log}
+	for err := errAgain; errors.Is(err, errAgain); { // a new terminal, and then the one that it has become
+		if err = live(ctx, cfg, w); err != nil && !errors.Is(err, errAgain) {
+			log.Error("stopped", "error", err)
+			return 1
+		}
 	}
 	log.Info("stopped")
 	return 0
+}
+
+// live is one life of the agent.
+func live(ctx context.Context, cfg *Config, w world) error {
+	a, err := newAgent(ctx, cfg, w)
+	if err != nil {
+		return fmt.Errorf("cannot start: %w", err)
+	}
+	return a.Run(ctx)
 }
 
 // noCoreDump keeps keys and card numbers out of core files.

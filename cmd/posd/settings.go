@@ -20,6 +20,7 @@ import (
 func (cfg *Config) check(c *complaints) {
 	cfg.checkTerminal(c)
 	cfg.checkHost(c)
+	cfg.checkEnrolment(c)
 	cfg.checkDevices(c)
 	cfg.checkStore(c)
 	cfg.checkEMV(c)
@@ -30,9 +31,16 @@ func (cfg *Config) check(c *complaints) {
 
 func (cfg *Config) checkTerminal(c *complaints) {
 	t := cfg.Terminal
-	c.length("terminal.id", t.ID, 8, alphanumeric)
-	c.length("terminal.merchant", t.Merchant, 15, alphanumeric)
-	c.required("terminal.name", t.Name)
+	brought := cfg.enrols() // by the enrolment
+	if t.ID.Set || !brought {
+		c.length("terminal.id", t.ID, 8, alphanumeric)
+	}
+	if t.Merchant.Set || !brought {
+		c.length("terminal.merchant", t.Merchant, 15, alphanumeric)
+	}
+	if t.Name.Set || !brought {
+		c.required("terminal.name", t.Name)
+	}
 	c.required("terminal.serial", t.Serial)
 	if len(t.Serial.Text) > 30 {
 		c.add(t.Serial.Line, "terminal.serial: at most 30 characters wanted")
@@ -46,9 +54,11 @@ func (cfg *Config) checkTerminal(c *complaints) {
 func (cfg *Config) checkHost(c *complaints) {
 	h := cfg.Host
 	c.required("host.address", h.Address)
-	c.file("host.ca", h.CA)
-	c.file("host.certificate", h.Certificate)
-	c.file("host.key", h.Key)
+	if h.CA.Set || h.Certificate.Set || h.Key.Set || !cfg.enrols() {
+		c.file("host.ca", h.CA)
+		c.file("host.certificate", h.Certificate)
+		c.file("host.key", h.Key)
+	}
 	c.hexValue("host.tpdu", h.TPDU, "6000010000", 5, 5)
 	cfg.answerTimeout(c)
 	cfg.echoInterval(c)

@@ -37,6 +37,17 @@ const (
 type CA struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
+	// TerminalLife is how long certificates of terminals hold from now on; 0 is five years.
+	// It is set before the first one is issued.
+	TerminalLife time.Duration
+}
+
+// life is that of a terminal's certificate.
+func (ca *CA) life() time.Duration {
+	if ca.TerminalLife > 0 {
+		return ca.TerminalLife
+	}
+	return terminalLife
 }
 
 // Identity is a certificate with its private key, both PEM.
@@ -82,7 +93,7 @@ func LoadCA(id Identity) (*CA, error) {
 	if !ok || !pair.Leaf.IsCA {
 		return nil, fmt.Errorf("estate: load CA: an ECDSA key and a CA certificate are needed, not %T, CA %v", pair.PrivateKey, pair.Leaf.IsCA)
 	}
-	return &CA{pair.Leaf, key}, nil
+	return &CA{cert: pair.Leaf, key: key}, nil
 }
 
 // OpenCA loads the authority in folder dir, or makes one there: ca.pem and ca-key.pem
@@ -171,7 +182,7 @@ func (ca *CA) IssueTerminal(tid, sn string, now time.Time) (Identity, error) {
 	if err := errors.Join(checkTID(tid), checkSN(sn)); err != nil {
 		return Identity{}, fmt.Errorf("estate: issue terminal certificate: %w", err)
 	}
-	return issue(leaf(pkix.Name{CommonName: tid, SerialNumber: sn}, x509.ExtKeyUsageClientAuth, now, terminalLife), ca)
+	return issue(leaf(pkix.Name{CommonName: tid, SerialNumber: sn}, x509.ExtKeyUsageClientAuth, now, ca.life()), ca)
 }
 
 func leaf(subject pkix.Name, use x509.ExtKeyUsage, now time.Time, life time.Duration) *x509.Certificate {

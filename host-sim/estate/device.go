@@ -80,13 +80,15 @@ func FindDevice(ctx context.Context, tx db.Tx, sn string) (d Device, err error) 
 
 // BindDevice makes a device that of its terminal: the terminal's serial number and master
 // key change, it is signed off, and every other device of the terminal is [Replaced], which
-// the terminal's certificate no longer fits.
+// the terminal's certificate no longer fits. Another device begins another batch: its voucher
+// numbers begin anew, and in the old batch they are those of the old device's payments.
 func BindDevice(ctx context.Context, tx db.Tx, d Device, tmk hsm.Key) error {
 	_, err := tx.ExecContext(ctx, `UPDATE device SET state = $1, code_hash = NULL, answer = NULL WHERE tid = $2 AND sn <> $3`, Replaced, d.TID, d.SN)
 	if err != nil {
 		return fmt.Errorf("estate: replace devices of %s: %w", d.TID, err)
 	}
-	err = update(ctx, tx, "bind device to", d.TID, `UPDATE terminal SET sn = $1, tmk = $2, signed_on = 0 WHERE tid = $3`, d.SN, []byte(tmk), d.TID)
+	err = update(ctx, tx, "bind device to", d.TID, `UPDATE terminal SET sn = $1, tmk = $2, signed_on = 0,
+		batch = CASE WHEN sn <> $1 THEN batch % 999999 + 1 ELSE batch END WHERE tid = $3`, d.SN, []byte(tmk), d.TID)
 	if err != nil {
 		return err
 	}

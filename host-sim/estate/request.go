@@ -51,7 +51,7 @@ func (ca *CA) SignRequest(csr *x509.CertificateRequest, tid, sn string, now time
 	if err := errors.Join(checkTID(tid), checkSN(sn)); err != nil {
 		return nil, fmt.Errorf("estate: sign request: %w", err)
 	}
-	template := leaf(pkix.Name{CommonName: tid, SerialNumber: sn}, x509.ExtKeyUsageClientAuth, now, terminalLife)
+	template := leaf(pkix.Name{CommonName: tid, SerialNumber: sn}, x509.ExtKeyUsageClientAuth, now, ca.life())
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, fmt.Errorf("estate: make serial number: %w", err)

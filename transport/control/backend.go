@@ -18,6 +18,7 @@ type Backend interface {
 	Custodian
 	Archivist
 	Locksmith
+	Enroller
 }
 
 // Viewer looks and changes nothing.

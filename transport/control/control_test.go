@@ -53,6 +53,13 @@ func (f *fake) Enrol(_ context.Context, a, b Technician) error {
 	return f.err
 }
 
+func (f *fake) EnrolTerminal(_ context.Context, a Activation) (Enrolment, error) {
+	if a.Code != "ABCDE-FGHJK" {
+		return Enrolment{}, fmt.Errorf("refused: %w", ErrInvalid)
+	}
+	return Enrolment{Enrolled: true, Terminal: "10000001", Address: a.Address}, nil
+}
+
 func (f *fake) Unlock(_ context.Context, a, b Technician) error {
 	f.resolved = [3]string{"unlock", a.Name + a.Password, b.Name + b.Password}
 	return f.err

@@ -21,7 +21,8 @@
 //	< {"error":{"code":"invalid","text":"emv: amount \"0\": must be above zero"}}
 //
 // Operations: snapshot, journal (limit), receipt (id), pay (pay), load-key (block),
-// resolve (id, operator, reason), enrol and unlock (technicians: two of name, password). An unknown operation or field is refused.
+// resolve (id, operator, reason), enrol and unlock (technicians: two of name, password),
+// enrol-terminal (activation). An unknown operation or field is refused.
 //
 // A payment that has begun runs to its end, whether or not the client that ordered
 // it is still there: hanging up is not cancelling. To cancel, press the cancel key

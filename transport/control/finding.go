@@ -36,6 +36,8 @@ const (
 	PaperOut      Code = "paper-out"
 	DisplayFailed Code = "display-failed"
 	LampsFailed   Code = "lamps-failed"
+	NotEnrolled   Code = "not-enrolled"
+	EnrolDiffers  Code = "enrolment-differs"
 	NoMasterKey   Code = "no-master-key"
 	LinkDown      Code = "link-down"
 	NotSignedOn   Code = "not-signed-on"
@@ -84,8 +86,10 @@ func Catalogue() []Definition {
 		{PaperOut, Warning, []Code{PrinterFailed}},
 		{DisplayFailed, Warning, nil},
 		{LampsFailed, Warning, nil},
-		{NoMasterKey, Error, []Code{Tampered, PINPadFailed, StoreFailed}},
-		{LinkDown, Error, []Code{Tampered}},
+		{NotEnrolled, Error, []Code{Tampered, StoreFailed}},
+		{EnrolDiffers, Warning, []Code{NotEnrolled}},
+		{NoMasterKey, Error, []Code{Tampered, PINPadFailed, StoreFailed, NotEnrolled}},
+		{LinkDown, Error, []Code{Tampered, NotEnrolled}},
 		{NotSignedOn, Error, []Code{LinkDown, NoMasterKey}},
 		{ReversalOwed, Warning, []Code{LinkDown, NotSignedOn}},
 		{StoredWaiting, Note, []Code{LinkDown, NotSignedOn}},

@@ -81,6 +81,9 @@ var operations = map[string]operation{
 	"remove-operator": {do: func(ctx context.Context, b Backend, r request) (any, error) {
 		return nil, b.RemoveOperator(ctx, r.Who, r.Other.Number)
 	}},
+	"enrol-terminal": {alone: true, refuse: mustActivate, do: func(ctx context.Context, b Backend, r request) (any, error) {
+		return b.EnrolTerminal(ctx, *r.Activation)
+	}},
 	"enrol":  {do: func(ctx context.Context, b Backend, r request) (any, error) { return two(ctx, r, b.Enrol) }},
 	"unlock": {do: func(ctx context.Context, b Backend, r request) (any, error) { return two(ctx, r, b.Unlock) }},
 }

@@ -14,11 +14,13 @@ import (
 	"time"
 )
 
-// Config is what a server needs; every field is required.
+// Config is what a server needs; every field but Gate is required.
 type Config struct {
 	Path    string // of the socket; its directory exists
 	Backend Backend
 	Log     *slog.Logger // gets operations and errors, never what they carry
+	// Gate refuses operations by their name before anything else happens; nil for none.
+	Gate func(op string) error
 }
 
 // Server serves one agent on one socket.
@@ -156,6 +158,8 @@ func (s *Server) do(ctx context.Context, req request) (any, error) {
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("control: operation %.40q: unknown: %w", req.Op, ErrInvalid)
+	case s.cfg.Gate != nil && s.cfg.Gate(req.Op) != nil:
+		return nil, s.cfg.Gate(req.Op)
 	case op.alone:
 		return s.alone(ctx, op, req)
 	}

@@ -26,6 +26,8 @@ type Snapshot struct {
 	Ready    bool      `json:"ready"` // a sale can begin
 	Process  Process   `json:"process"`
 	Housing  Housing   `json:"housing"`
+	// Enrolment is the terminal's entry in the host's books, as it holds it itself.
+	Enrolment Enrolment `json:"enrolment"`
 }
 
 // Housing is what the tamper switch has told.
@@ -103,6 +105,7 @@ type Entry struct {
 	State    string    `json:"state"`    // as payment.State names it: completed, reversal owed …
 	Amount   string    `json:"amount"`   // "12.00"
 	Minor    int64     `json:"minor"`    // minor units
+	Moved    int64     `json:"moved"`    // what it brought the merchant so far, minor units: negative where he gave money back
 	Currency string    `json:"currency"` // CNY
 	Time     time.Time `json:"time"`
 	Card     string    `json:"card"` // masked

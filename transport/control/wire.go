@@ -31,14 +31,15 @@ type request struct {
 	Operator string      `json:"operator,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
 	// Who asks, and for whom or with whom.
-	Who      Person    `json:"who,omitzero"`
-	Other    Person    `json:"other,omitzero"`
-	Search   Search    `json:"search,omitzero"`
-	Part     Component `json:"part,omitzero"`
-	List     string    `json:"list,omitempty"`
-	Print    bool      `json:"print,omitempty"`
-	Path     string    `json:"path,omitempty"`
-	Password string    `json:"password,omitempty"`
+	Who        Person      `json:"who,omitzero"`
+	Other      Person      `json:"other,omitzero"`
+	Search     Search      `json:"search,omitzero"`
+	Part       Component   `json:"part,omitzero"`
+	List       string      `json:"list,omitempty"`
+	Print      bool        `json:"print,omitempty"`
+	Path       string      `json:"path,omitempty"`
+	Password   string      `json:"password,omitempty"`
+	Activation *Activation `json:"activation,omitempty"`
 	// Technicians are two, of the operations that want them.
 	Technicians []Technician `json:"technicians,omitempty"`
 }

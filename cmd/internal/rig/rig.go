@@ -46,9 +46,10 @@ type Config struct {
 	Lang          string // of the receipts
 	AnswerTimeout time.Duration
 	LogLevel      string
-	AgentLog      io.Writer  // a copy of the agent's log; nil for none
-	HostLog       io.Writer  // nil for none
-	Cards         []TestCard // beside those of device/sim/cards
+	TerminalLife  time.Duration // of terminals' certificates; 0 is the host's default
+	AgentLog      io.Writer     // a copy of the agent's log; nil for none
+	HostLog       io.Writer     // nil for none
+	Cards         []TestCard    // beside those of device/sim/cards
 	// Hostsim is the host's program: with it the host serves in a process of its own, Rig.Server,
 	// and Rig.Host only looks into its folder. Empty: it runs in this process.
 	Hostsim string
@@ -122,7 +123,7 @@ func (r *Rig) startHost(ctx context.Context) error {
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(r.cfg.HostLog, nil))
 	cfg.Now, cfg.Rand = time.Now, rand.Reader
-	cfg.OnRequest = r.requested
+	cfg.OnRequest, cfg.TerminalLife = r.requested, r.cfg.TerminalLife
 	if r.Host, err = hostsim.New(cfg); err != nil {
 		return err
 	}
