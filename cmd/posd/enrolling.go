@@ -263,12 +263,15 @@ func (a *agent) compareRecord(ctx context.Context) {
 	out := make([]control.Difference, 0, len(found))
 	for _, d := range found {
 		a.world.log.Warn("the host holds another record", "field", d.Field, "grave", d.Grave)
+		if d.Field == "bank" {
+			d.Here, d.Host = maskAccount(d.Here), maskAccount(d.Host)
+		}
 		out = append(out, control.Difference{Field: d.Field, Here: d.Here, There: d.Host, With: "host", Grave: d.Grave})
 	}
-	a.world.log.Info("record compared", "differences", len(found))
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.differs, e.asked = out, now
+	e.mu.Unlock()
+	a.world.log.Info("record compared", "differences", len(found))
 }
 
 func (a *agent) differences(ctx context.Context, now time.Time) ([]enrolment.Difference, error) {

@@ -294,9 +294,6 @@ func (a *agent) enrolmentFindings() (out []control.Finding) {
 		out = append(out, control.NotEnrolled.With("serial number "+s.Serial))
 	}
 	for _, d := range s.Differences {
-		if d.Field == "bank" {
-			d.Here, d.There = maskAccount(d.Here), maskAccount(d.There)
-		}
 		out = append(out, control.EnrolDiffers.With(d.String()))
 	}
 	if why := a.expiry(); why != "" {

@@ -197,7 +197,7 @@ func (k kept) back(t *testing.T) {
 }
 
 // A certificate whose time is three quarters over is renewed by itself, and the next
-// connection shows the new one.
+// connection shows the new one; what the host holds otherwise meanwhile is told.
 func TestRenewal(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -213,7 +213,25 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("expires %v, before %v", snap.Enrolment.Expires, first.Expires)
 	}
 	must(t, d.Agent.Stop(ctx))
+	_, _, err = o.Invite(ctx, enrolment.Invitation{
+		SN: newSerial, TID: newTID, MID: rig.MID, Profile: estate.Profile{Bank: "CCB 6227000000000099", Access: "4g", Hotline: "4008008888"},
+	})
+	must(t, err)
 	must(t, d.Launch())
-	must(t, d.Agent.Await(ctx, "signed on"))
+	must(t, d.Agent.Await(ctx, "record compared"))
+	d.differs(t, ctx, `bank: record "ICBC ***************0017", host "CCB ************0099"`)
 	d.sells(t, ctx)
+}
+
+// differs wants the finding of a record that is not the host's any more.
+func (d *desk) differs(t *testing.T, ctx context.Context, want string) {
+	t.Helper()
+	snap, err := d.Client().Snapshot(ctx)
+	must(t, err)
+	for _, f := range snap.Findings {
+		if f.Code == control.EnrolDiffers && f.Detail == want {
+			return
+		}
+	}
+	t.Errorf("findings %v, want %s", snap.Findings, want)
 }
