@@ -80,15 +80,16 @@ func FindDevice(ctx context.Context, tx db.Tx, sn string) (d Device, err error) 
 
 // BindDevice makes a device that of its terminal: the terminal's serial number and master
 // key change, it is signed off, and every other device of the terminal is [Replaced], which
-// the terminal's certificate no longer fits. Another device begins another batch: its voucher
-// numbers begin anew, and in the old batch they are those of the old device's payments.
+// the terminal's certificate no longer fits. A terminal that has signed on before begins
+// another batch: the voucher numbers of a new device, or of one that lost its store, begin
+// anew, and in the old batch they are those of payments that were made.
 func BindDevice(ctx context.Context, tx db.Tx, d Device, tmk hsm.Key) error {
 	_, err := tx.ExecContext(ctx, `UPDATE device SET state = $1, code_hash = NULL, answer = NULL WHERE tid = $2 AND sn <> $3`, Replaced, d.TID, d.SN)
 	if err != nil {
 		return fmt.Errorf("estate: replace devices of %s: %w", d.TID, err)
 	}
 	err = update(ctx, tx, "bind device to", d.TID, `UPDATE terminal SET sn = $1, tmk = $2, signed_on = 0,
-		batch = CASE WHEN sn <> $1 THEN batch % 999999 + 1 ELSE batch END WHERE tid = $3`, d.SN, []byte(tmk), d.TID)
+		batch = CASE WHEN key_set > 0 THEN batch % 999999 + 1 ELSE batch END WHERE tid = $3`, d.SN, []byte(tmk), d.TID)
 	if err != nil {
 		return err
 	}
