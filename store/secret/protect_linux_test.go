@@ -2,11 +2,13 @@ package secret
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +59,9 @@ func status(name string) int {
 
 func child(t *testing.T, mode string) string {
 	t.Helper()
+	if err := exec.Command(os.Args[0], "-test.list=^$").Run(); errors.Is(err, syscall.ENOEXEC) {
+		t.Skip("this machine runs the test's binary in an emulator only: no child can be started")
+	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "SECRET_TEST="+mode)
 	out, err := cmd.CombinedOutput()
