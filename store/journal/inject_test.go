@@ -170,7 +170,7 @@ func TestEachSystemCallFailsInTurn(t *testing.T) {
 		t.Skip("strace is not installed")
 	}
 	stride := 1
-	if testing.Short() {
+	if testing.Short() || raced {
 		stride = 9
 	}
 	for _, call := range []string{"pwrite64", "fdatasync", "fsync", "ftruncate", "renameat", "fallocate"} {
