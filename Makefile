@@ -27,7 +27,6 @@ lint: ## formatting, vet, staticcheck
 	@out=$$($(GO) tool gofumpt -l .); test -z "$$out" || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags crashpoints ./cmd/posd
-	$(GO) vet -tags planted ./emv/payment
 	$(GO) tool staticcheck ./...
 
 cross: ## the terminals' architectures, without cgo

@@ -20,7 +20,7 @@ import (
 	"posd/ui/text"
 )
 
-// paymentKinds are the kinds by their row of the message set.
+// kindOf reads the name of a kind of payment, as the command line writes it.
 func kindOf(name string) (payment.Kind, error) {
 	if name == "" {
 		return payment.Sale, nil
@@ -264,11 +264,10 @@ func (b backend) Search(ctx context.Context, s control.Search) ([]control.Entry,
 		}
 		minor = amount.Minor
 	}
-	recs, err := b.a.disk.Journal.List(ctx, limit, payment.ID{})
+	recs, err := inJournal(ctx, b.a.disk.Journal, limit, func(r *payment.Record) bool { return found(r, s, minor) })
 	if err != nil {
 		return nil, err
 	}
-	recs = slices.DeleteFunc(recs, func(r *payment.Record) bool { return !found(r, s, minor) })
 	old, err := settledPayments{b.a.disk.Archive}.search(ctx, archive.Query{
 		From: s.From, To: s.To, Minor: minor, LastFour: s.LastFour, STAN: s.STAN, RRN: s.RRN, Limit: limit,
 	})
@@ -286,6 +285,32 @@ func (b backend) Search(ctx context.Context, s control.Search) ([]control.Entry,
 		out = append(out, entry(rec))
 	}
 	return out, nil
+}
+
+// lister reads payments of the journal, the newest first, from before a payment on.
+type lister interface {
+	List(ctx context.Context, limit int, before payment.ID) ([]*payment.Record, error)
+	Count() (n, limit int)
+}
+
+// inJournal reads the whole journal, page by page, and returns the newest payments that
+// are wanted, at most limit of them.
+func inJournal(ctx context.Context, from lister, limit int, wanted func(*payment.Record) bool) ([]*payment.Record, error) {
+	const page = 200
+	var recs []*payment.Record
+	var before payment.ID
+	for left, _ := from.Count(); left > 0 && len(recs) < limit; left -= page {
+		part, err := from.List(ctx, page, before)
+		if err != nil {
+			return nil, err
+		}
+		if len(part) == 0 {
+			break
+		}
+		before = part[len(part)-1].ID
+		recs = append(recs, slices.DeleteFunc(part, func(r *payment.Record) bool { return !wanted(r) })...)
+	}
+	return recs[:min(limit, len(recs))], nil
 }
 
 // found tells whether a payment of the journal is one that is looked for.

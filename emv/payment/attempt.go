@@ -92,17 +92,11 @@ func (a *attempt) direct(ctx context.Context, card shown) (Result, error) {
 // ask puts the request on disk and asks the host. After an error the record says what is
 // known, and the error is the kernel's to understand.
 func (a *attempt) ask(ctx context.Context, card shown) (Answer, error) {
-	if done, answer, err := a.plantedAsk(ctx, card); done {
-		return answer, err
-	}
 	if err := a.begin(ctx, Requested, a.order.Kind, card); err != nil {
 		return Answer{}, err
 	}
 	a.t.At(AfterJournal)
 	answer, err := a.send(ctx, card)
-	if err != nil {
-		answer, err = a.plantedRetry(ctx, card, err)
-	}
 	if err != nil {
 		return Answer{}, a.unanswered(ctx, err)
 	}

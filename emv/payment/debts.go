@@ -179,9 +179,6 @@ func (t *Terminal) reverse(ctx context.Context, rec *Record) (sent, error) {
 	if sendErr != nil {
 		debt.Last = sendErr.Error()
 		t.Log.Warn("reversal not answered", "payment", rec.ID, "try", debt.Tries, "error", sendErr)
-		if plantedDrop(rec) {
-			return sent{true, true}, t.save(ctx, rec)
-		}
 		return sent{}, t.saveTry(ctx, rec, debt.Tries)
 	}
 	if !settlesReversal(answer.Code) {
