@@ -192,7 +192,7 @@ func TestOnRequest(t *testing.T) {
 
 // TestHostileInput: what comes in must not bring the host down, nor other terminals.
 func TestHostileInput(t *testing.T) {
-	r := boot(t)
+	r := boot(t, func(c *Config) { c.Limits.PerTerminal = 100 })
 	good := r.signedOn()
 	rows := []struct {
 		name string

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"posd/host-sim/fault"
 	"posd/transport/iso8583"
 )
@@ -33,14 +35,19 @@ type conn struct {
 	tls     *tls.Conn
 	peer    Peer
 	log     *slog.Logger
+	rate    *rate.Limiter
+	work    chan struct{} // see [Listener]
 	out     chan []byte
 	ended   chan struct{}  // closed when nothing more is read
 	delayed sync.WaitGroup // answers that a fault holds back
 	held    [][]byte       // answers that wait for the next one to go before them
 }
 
-func newConn(cfg Config, c *tls.Conn, p Peer, log *slog.Logger) *conn {
-	return &conn{cfg: cfg, tls: c, peer: p, log: log, out: make(chan []byte, cfg.Limits.Pending), ended: make(chan struct{})}
+func newConn(cfg Config, work chan struct{}, c *tls.Conn, p Peer, log *slog.Logger) *conn {
+	return &conn{
+		cfg: cfg, tls: c, peer: p, log: log, rate: newRate(cfg.Limits), work: work,
+		out: make(chan []byte, cfg.Limits.Pending), ended: make(chan struct{}),
+	}
 }
 
 // run reads until the connection or ctx ends, has everything written that was
@@ -96,7 +103,12 @@ func (c *conn) read(ctx context.Context) error {
 
 // handle has one frame posted and answered, and lets faults strike in between.
 func (c *conn) handle(ctx context.Context, frame []byte) error {
+	done, err := c.pace(ctx)
+	if err != nil {
+		return err
+	}
 	reply, err := c.cfg.Desk.Answer(ctx, c.peer, frame)
+	done()
 	if err != nil {
 		return err
 	}

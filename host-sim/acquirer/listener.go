@@ -15,7 +15,10 @@ import (
 
 // Limits bound what terminals can make the host hold. A zero field takes the default.
 type Limits struct {
-	Connections int           // at one time; 1024
+	Connections int           // at one time; 16384
+	PerTerminal int           // connections of one terminal, the oldest goes; 4
+	PerSecond   int           // requests of one connection, twice as many at once; 50
+	Working     int           // requests that are at the desk at one time; 1024
 	Pending     int           // answers that wait for one connection; 16
 	Idle        time.Duration // without a message before a connection is closed; 15 minutes
 	Handshake   time.Duration // for TLS; 10 seconds
@@ -24,7 +27,10 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	or(&l.Connections, 1024)
+	or(&l.Connections, 16384)
+	or(&l.PerTerminal, 4)
+	or(&l.PerSecond, 50)
+	or(&l.Working, 1024)
 	or(&l.Pending, 16)
 	or(&l.Idle, 15*time.Minute)
 	or(&l.Handshake, 10*time.Second)
@@ -73,7 +79,11 @@ type Config struct {
 }
 
 // Listener serves terminals.
-type Listener struct{ cfg Config }
+type Listener struct {
+	cfg   Config
+	crowd crowd
+	work  chan struct{} // a slot for each request at the desk
+}
 
 // NewListener checks the configuration.
 func NewListener(cfg Config) (*Listener, error) {
@@ -86,7 +96,7 @@ func NewListener(cfg Config) (*Listener, error) {
 		return nil, errors.New("acquirer: new listener: Desk, Faults and Log are required")
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
-	return &Listener{cfg}, nil
+	return &Listener{cfg: cfg, crowd: crowd{limit: cfg.Limits.PerTerminal}, work: make(chan struct{}, cfg.Limits.Working)}, nil
 }
 
 // Serve accepts connections from ln until ctx ends; then it stops accepting, lets
@@ -157,7 +167,12 @@ func (l *Listener) serve(ctx context.Context, raw net.Conn) {
 		return
 	}
 	subject := tlsConn.ConnectionState().PeerCertificates[0].Subject
-	c := newConn(l.cfg, tlsConn, Peer{TID: subject.CommonName, SN: subject.SerialNumber}, log.With("cert", subject.CommonName))
+	c := newConn(l.cfg, l.work, tlsConn, Peer{TID: subject.CommonName, SN: subject.SerialNumber}, log.With("cert", subject.CommonName))
+	if ghost := l.crowd.enter(c); ghost != nil {
+		ghost.log.Warn("replaced by a newer connection of the same terminal", "limit", l.cfg.Limits.PerTerminal)
+		ghost.tls.NetConn().Close()
+	}
+	defer l.crowd.leave(c)
 	c.log.Info("connected")
 	c.log.Info("disconnected", "why", c.run(ctx))
 }
