@@ -5,126 +5,95 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
-)
-
-// Limits of the pool. SQLite has one writer; readers do not wait for it.
-const (
-	maxReaders    = 4
-	busyTimeoutMS = 5000
+	"strings"
 )
 
 // ErrCommit says that a commit failed: whether the disk has the transaction is not
 // known, and the caller asks by key before it tells anybody anything.
 var ErrCommit = errors.New("commit failed, outcome unknown")
 
-// Tx is what a package's queries need: a transaction of either kind.
-type Tx = *sql.Tx
+// Tx is what a package's queries need: a transaction of either kind, in either database. A
+// statement of a transaction is not cut short by the end of its context: it would take the
+// other updates of the transaction with it.
+type Tx interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
 
-// DB is the host's database: one writer and a few readers of one file. A volatile one
-// has one connection for both.
+// engine is one kind of database.
+type engine interface {
+	// begin starts a write transaction; one at a time is asked for.
+	begin(ctx context.Context) (transaction, error)
+	// look starts a read-only transaction.
+	look(ctx context.Context) (transaction, error)
+	close() error
+}
+
+// transaction is one that is open. commit and rollback end it.
+type transaction interface {
+	Tx
+	commit() error
+	rollback() error
+}
+
+// DB is the host's database: one writer, which puts what waits into one commit, and a few
+// readers.
 type DB struct {
-	write *sql.DB
-	read  *sql.DB
+	engine engine
+	queue  queue
 }
 
-// durable and volatile are the settings of the two kinds of database.
-const (
-	durable  = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&"
-	volatile = "_pragma=journal_mode(MEMORY)&_pragma=synchronous(OFF)&_pragma=locking_mode(EXCLUSIVE)&"
-)
-
-// Open opens or creates the file at path and applies the migrations that it lacks.
-// Close ends it.
-func Open(ctx context.Context, path string) (*DB, error) {
-	if err := create(path); err != nil {
-		return nil, err
+// Open opens the database at name and applies the migrations that it lacks. A name that
+// begins with postgres:// is a PostgreSQL server's; any other is the path of a SQLite file,
+// which is made where missing. Close ends it.
+func Open(ctx context.Context, name string) (*DB, error) {
+	if IsURL(name) {
+		return start(ctx, openPostgreSQL(name))
 	}
-	write, err := open(path, durable+"_txlock=immediate", 1)
-	if err != nil {
-		return nil, err
-	}
-	read, err := open(path, durable+"_pragma=query_only(1)", maxReaders)
-	if err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
-	d := &DB{write, read}
-	if err := d.migrate(ctx); err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	return d, nil
+	return start(ctx, openSQLite(name, durable))
 }
 
-// OpenVolatile is [Open] for simulations: nothing is flushed, so a commit that returned
-// survives the end of the host, but not the loss of power; the one connection has the
-// file for itself.
+// IsURL tells whether name is a database server's, not a file's.
+func IsURL(name string) bool {
+	return strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
+}
+
+// OpenVolatile is [Open] of a file for simulations: nothing is flushed, so a commit that
+// returned survives the end of the host, but not the loss of power; the one connection has
+// the file for itself.
 func OpenVolatile(ctx context.Context, path string) (*DB, error) {
-	if err := create(path); err != nil {
-		return nil, err
-	}
-	both, err := open(path, volatile+"_txlock=immediate", 1)
+	return start(ctx, openSQLite(path, volatile))
+}
+
+func start(ctx context.Context, open func(context.Context) (engine, error)) (*DB, error) {
+	e, err := open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{both, both}
+	d := &DB{engine: e, queue: newQueue()}
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-// create makes the file where it is missing, for its owner only: SQLite gives its
-// other files the same mode.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("db: open: %w", err)
-	}
-	return f.Close()
-}
+// Close ends all connections. No transaction may be open.
+func (d *DB) Close() error { return d.engine.close() }
 
-func open(path, more string, conns int) (*sql.DB, error) {
-	dsn := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&%s",
-		(&url.URL{Path: path}).EscapedPath(), busyTimeoutMS, more)
-	pool, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("db: open %s: %w", path, err)
+// View runs fn in one read-only transaction, which sees what was committed before it.
+func (d *DB) View(ctx context.Context, fn func(Tx) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("db: view: %w", err)
 	}
-	pool.SetMaxOpenConns(conns)
-	pool.SetMaxIdleConns(conns)
-	return pool, nil
-}
-
-// Close ends both pools, after the transactions that are open.
-func (d *DB) Close() error { return errors.Join(d.read.Close(), d.write.Close()) }
-
-// Update runs fn in one transaction of the writer and commits it. An error of fn
-// rolls everything back and comes back as it is; an error of the commit wraps
-// [ErrCommit].
-func (d *DB) Update(ctx context.Context, fn func(Tx) error) error {
-	tx, err := d.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("db: begin: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do
-	if err := fn(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("db: %w: %w", ErrCommit, err)
-	}
-	return nil
-}
-
-// View runs fn in one read-only transaction.
-func (d *DB) View(ctx context.Context, fn func(Tx) error) error {
-	tx, err := d.read.BeginTx(ctx, nil)
+	tx, err := d.engine.look(ctx)
 	if err != nil {
 		return fmt.Errorf("db: begin view: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer func() {
+		if endErr := tx.rollback(); err == nil && endErr != nil {
+			err = fmt.Errorf("db: end view: %w", endErr)
+		}
+	}()
 	return fn(tx)
 }

@@ -89,7 +89,8 @@ func TestDurabilitySettings(t *testing.T) {
 	want := map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "foreign_keys": "1"}
 	for pragma, value := range want {
 		var got string
-		if err := d.write.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != value {
+		err := d.Update(t.Context(), func(tx Tx) error { return tx.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got) })
+		if err != nil || got != value {
 			t.Errorf("%s = %q, %v; want %q", pragma, got, err, value)
 		}
 	}

@@ -51,7 +51,14 @@ func (d *DB) apply(ctx context.Context, name string, version int) error {
 		return fmt.Errorf("db: read migration %s: %w", name, err)
 	}
 	return d.Update(ctx, func(tx Tx) error {
+		var n int // another host may have been faster
+		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM schema_version`).Scan(&n); err != nil || n >= version {
+			return err
+		}
 		for i, statement := range strings.Split(string(text), ";\n") {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
 				return fmt.Errorf("db: migration %s, statement %d: %w", name, i+1, err)
 			}
