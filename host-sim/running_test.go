@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"posd/host-sim/db"
+	"posd/host-sim/db/dbtest"
 	"posd/host-sim/hosttest"
 	"posd/transport/iso8583"
 )
@@ -56,6 +58,9 @@ func testConfig(t testing.TB, dir string, log io.Writer) Config {
 	cfg, err := InDir(dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if name := dbtest.Name(t); db.IsURL(name) {
+		cfg.DB = name
 	}
 	cfg.Listen, cfg.Now, cfg.Rand = "127.0.0.1:0", time.Now, rand.Reader
 	cfg.Log = slog.New(slog.NewTextHandler(log, nil))

@@ -6,13 +6,13 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"posd/emv"
 	"posd/host-sim/db"
+	"posd/host-sim/db/dbtest"
 	"posd/host-sim/estate"
 	"posd/host-sim/hosttest"
 	"posd/host-sim/hsm"
@@ -42,16 +42,11 @@ type bench struct {
 	before func()
 }
 
-func newBench(t testing.TB) *bench { return newBenchOn(t, db.Open) }
+func newBench(t testing.TB) *bench { return newBenchOn(t, dbtest.Open(t)) }
 
-// newBenchOn is newBench on a database of either kind.
-func newBenchOn(t testing.TB, open func(context.Context, string) (*db.DB, error)) *bench {
+// newBenchOn is newBench on a database of the caller's.
+func newBenchOn(t testing.TB, d *db.DB) *bench {
 	t.Helper()
-	d, err := open(context.Background(), filepath.Join(t.TempDir(), "host.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
 	m, err := hsm.New(bytes.Repeat([]byte{1}, 32), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"posd/emv"
 	"posd/host-sim/db"
+	"posd/host-sim/db/dbtest"
 	"posd/host-sim/hosttest"
 	"posd/host-sim/issuer"
 	"posd/host-sim/ledger"
@@ -21,7 +22,7 @@ type till struct {
 }
 
 func newTill(t testing.TB) *till {
-	b := newBenchOn(t, db.OpenVolatile)
+	b := newBenchOn(t, dbtest.OpenVolatile(t))
 	return &till{b, b.card("6277000000000011", "123456", 100000)}
 }
 

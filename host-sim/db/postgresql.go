@@ -75,15 +75,28 @@ func (e *server) close() error { return errors.Join(e.read.Close(), e.write.Clos
 type remote struct{ tx *sql.Tx }
 
 func (r remote) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return r.tx.ExecContext(context.WithoutCancel(ctx), query, args...)
+	return r.tx.ExecContext(context.WithoutCancel(ctx), query, plain(args)...)
 }
 
 func (r remote) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return r.tx.QueryContext(context.WithoutCancel(ctx), query, args...)
+	return r.tx.QueryContext(context.WithoutCancel(ctx), query, plain(args)...)
 }
 
 func (r remote) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return r.tx.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+	return r.tx.QueryRowContext(context.WithoutCancel(ctx), query, plain(args)...)
+}
+
+// plain writes truth as 1 and 0, as the schema has it and SQLite's driver does by itself.
+func plain(args []any) []any {
+	for i, a := range args {
+		if yes, ok := a.(bool); ok {
+			args[i] = 0
+			if yes {
+				args[i] = 1
+			}
+		}
+	}
+	return args
 }
 
 func (r remote) commit() error { return r.tx.Commit() }

@@ -24,6 +24,7 @@ import (
 	"posd/emv/keyblock"
 	"posd/emv/keyblock/remote"
 	"posd/host-sim/db"
+	"posd/host-sim/db/dbtest"
 	"posd/host-sim/enrolment"
 	"posd/host-sim/estate"
 	"posd/host-sim/hsm"
@@ -95,8 +96,7 @@ func must[T any](t *testing.T, v T, err error) T {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
-	w.db = must2(db.Open(t.Context(), filepath.Join(t.TempDir(), "host.db")))(t)
-	t.Cleanup(func() { w.db.Close() })
+	w.db = dbtest.Open(t)
 	w.module = must2(hsm.New(bytes.Repeat([]byte{7}, 32), rand.Reader))(t)
 	w.ca = must2(estate.NewCA("test CA", w.now))(t)
 	w.server = must2(enrolment.New(enrolment.Config{

@@ -3,22 +3,18 @@ package estate
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 
 	"posd/emv"
 	"posd/host-sim/db"
+	"posd/host-sim/db/dbtest"
 )
 
 const testMID = "104403154110001"
 
 func estateDB(t *testing.T) func(fn func(context.Context, db.Tx) error) error {
 	t.Helper()
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "host.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.Open(t)
 	return func(fn func(context.Context, db.Tx) error) error {
 		return d.Update(t.Context(), func(tx db.Tx) error { return fn(t.Context(), tx) })
 	}

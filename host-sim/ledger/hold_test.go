@@ -2,24 +2,20 @@ package ledger
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"posd/emv"
 	"posd/host-sim/db"
+	"posd/host-sim/db/dbtest"
 )
 
 // TestHolds: what is held is not available, each move happens from one state only, and the
 // trial balance sees a hold that was forgotten.
 func TestHolds(t *testing.T) {
-	d, err := db.OpenVolatile(t.Context(), filepath.Join(t.TempDir(), "host.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := dbtest.OpenVolatile(t)
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	err = d.Update(t.Context(), func(tx db.Tx) error {
+	err := d.Update(t.Context(), func(tx db.Tx) error {
 		a, err := Open(t.Context(), tx, Account{Name: "card", Currency: emv.CNY, CreditLine: 100, Opening: 1000}, at)
 		if err != nil {
 			return err

@@ -15,10 +15,30 @@ import (
 	"posd/host-sim/db/postgres"
 )
 
-// Open returns a fresh SQLite database, closed when the test ends.
+// Name returns the name of a fresh database, for db.Open: on SQLite, or on PostgreSQL where
+// the environment has POSD_TEST_DB=postgres, with which make test runs the host's tests again.
+func Name(t testing.TB) string {
+	t.Helper()
+	if os.Getenv("POSD_TEST_DB") == "postgres" {
+		return URL(t)
+	}
+	return filepath.Join(t.TempDir(), "host.db")
+}
+
+// Open opens a database of that [Name], closed when the test ends.
 func Open(t testing.TB) *db.DB {
 	t.Helper()
-	return open(t, filepath.Join(t.TempDir(), "host.db"))
+	return open(t, Name(t))
+}
+
+// OpenVolatile is [Open] where the file need not be flushed: for tests of many payments.
+func OpenVolatile(t testing.TB) *db.DB {
+	t.Helper()
+	name, how := Name(t), db.OpenVolatile
+	if db.IsURL(name) {
+		how = db.Open
+	}
+	return opened(t, name, how)
 }
 
 // Each runs fn as two tests, "sqlite" and "postgres", each with a fresh database.
@@ -36,7 +56,12 @@ func EachName(t *testing.T, fn func(t *testing.T, name string)) {
 
 func open(t testing.TB, name string) *db.DB {
 	t.Helper()
-	d, err := db.Open(context.Background(), name)
+	return opened(t, name, db.Open)
+}
+
+func opened(t testing.TB, name string, how func(context.Context, string) (*db.DB, error)) *db.DB {
+	t.Helper()
+	d, err := how(context.Background(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
