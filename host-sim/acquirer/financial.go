@@ -49,6 +49,7 @@ type job struct {
 	original payment // that it is about; zero where its kind has none
 	icc      []byte  // field 55 of the answer
 	balance  *int64  // field 54 of the answer
+	standIn  bool    // its network is not up: the host may approve it in the issuer's place
 }
 
 // postPayment does everything about a payment that goes to disk: it is called in one
@@ -141,6 +142,9 @@ func (d *Desk) consider(ctx context.Context, tx db.Tx, j *job, rule rule) (refus
 			return r, err
 		}
 		j.p.Original, j.p.Foreign, j.p.Account = j.original.RRN, j.original.Foreign, j.original.Account
+	}
+	if r, err := d.route(ctx, tx, j, rule); err != nil || r.refused() {
+		return r, err
 	}
 	r, err := rule.decide(d, ctx, tx, j)
 	if err == nil && !r.refused() && j.p.Late {

@@ -75,6 +75,9 @@ type payment struct {
 	Hold        int64  // of the ledger, 0 for none
 	Account     int64  // of the card, 0 for an unknown card
 	ATC         int    // of the card's cryptogram, -1 for none
+	Network     string // that it was sent to; empty for none
+	Rule        int64  // of the route table, 0 for none
+	StandIn     bool   // it was approved in the issuer's place
 }
 
 // fingerprint says what was asked: card, amount, type (which is DE3) and currency.

@@ -21,7 +21,7 @@ var errNoPayment = errors.New("no such payment")
 
 const selectPayment = `SELECT mid, tid, batch, stan, class, fingerprint, pan_hash, masked, kind, amount, currency, state,
 	code, why, rrn, auth_code, reason, COALESCE(posting_id, 0), reply, key_set, at_ms, total, refunded, original, psn, entry_mode,
-	is_foreign, is_late, is_settled, hold_id, account_id, atc FROM payment `
+	is_foreign, is_late, is_settled, hold_id, account_id, atc, network, route_rule, stand_in FROM payment `
 
 // find returns the payment with the key, or errNoPayment.
 func find(ctx context.Context, tx db.Tx, k key) (payment, error) {
@@ -40,7 +40,7 @@ func scanPayment(row interface{ Scan(...any) error }) (p payment, err error) {
 	var atMS int64
 	err = row.Scan(&p.MID, &p.TID, &p.Batch, &p.STAN, &p.Class, &p.Fingerprint, &p.PANHash, &p.Masked, &p.Kind, &p.Amount,
 		&p.Currency, &p.State, &p.Code, &p.Why, &p.RRN, &p.AuthCode, &p.Reason, &p.Posting, &p.Reply, &p.KeySet, &atMS, &p.Total, &p.Refunded, &p.Original, &p.PSN, &p.EntryMode,
-		&p.Foreign, &p.Late, &p.Settled, &p.Hold, &p.Account, &p.ATC)
+		&p.Foreign, &p.Late, &p.Settled, &p.Hold, &p.Account, &p.ATC, &p.Network, &p.Rule, &p.StandIn)
 	p.At = time.UnixMilli(atMS)
 	return p, err
 }
@@ -49,12 +49,12 @@ func insertPayment(ctx context.Context, tx db.Tx, p payment) error {
 	posting := sql.NullInt64{Int64: p.Posting, Valid: p.Posting != 0}
 	_, err := tx.ExecContext(ctx, `INSERT INTO payment (mid, tid, batch, stan, class, fingerprint, pan_hash, masked, kind,
 			amount, currency, state, code, why, rrn, auth_code, reason, posting_id, reply, key_set, at_ms, total, refunded, original,
-			psn, entry_mode, is_foreign, is_late, is_settled, hold_id, account_id, atc)
+			psn, entry_mode, is_foreign, is_late, is_settled, hold_id, account_id, atc, network, route_rule, stand_in)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-			$26, $27, $28, $29, $30, $31, $32)`,
+			$26, $27, $28, $29, $30, $31, $32, $33, $34, $35)`,
 		p.MID, p.TID, p.Batch, p.STAN, p.Class, p.Fingerprint, p.PANHash, p.Masked, p.Kind, p.Amount, p.Currency, p.State,
 		p.Code, p.Why, p.RRN, p.AuthCode, p.Reason, posting, append([]byte{}, p.Reply...), p.KeySet, p.At.UnixMilli(), p.Total, p.Refunded,
-		p.Original, p.PSN, p.EntryMode, p.Foreign, p.Late, p.Settled, p.Hold, p.Account, p.ATC)
+		p.Original, p.PSN, p.EntryMode, p.Foreign, p.Late, p.Settled, p.Hold, p.Account, p.ATC, p.Network, p.Rule, p.StandIn)
 	if err != nil {
 		return fmt.Errorf("acquirer: store payment %06d/%06d of %s: %w", p.Batch, p.STAN, p.TID, err)
 	}

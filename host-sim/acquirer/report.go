@@ -32,6 +32,9 @@ type Transaction struct {
 	Foreign  bool   // it counts in the foreign cards' totals
 	Late     bool   // it came after its batch was closed
 	Settled  bool   // its batch is closed
+	Network  string // that it was sent to; empty for none
+	Rule     int64  // of the route table, 0 for none
+	StandIn  bool   // it was approved in the issuer's place
 	At       time.Time
 }
 
@@ -44,7 +47,7 @@ func Transactions(ctx context.Context, tx db.Tx, tid string) ([]Transaction, err
 				WHERE (o.id = p.posting_id OR o.contra_of = p.posting_id) AND e.account_id = m.account_id), 0),
 			COALESCE((SELECT h.amount FROM hold h WHERE h.id = p.hold_id AND h.state = 'open'), 0),
 			p.currency, p.state, p.code, p.why, p.rrn, p.auth_code, p.original, COALESCE(r.reason, ''),
-			p.is_foreign, p.is_late, p.is_settled, p.at_ms
+			p.is_foreign, p.is_late, p.is_settled, p.network, p.route_rule, p.stand_in, p.at_ms
 		FROM payment p JOIN merchant m ON m.mid = p.mid
 		LEFT JOIN payment r ON r.mid = p.mid AND r.tid = p.tid AND r.batch = p.batch AND r.stan = p.stan AND r.class = $1
 		WHERE p.class <> $1 AND ($2 = '' OR p.tid = $2) ORDER BY p.tid, p.batch, p.stan, p.class`, classReversal, tid)
@@ -58,7 +61,7 @@ func Transactions(ctx context.Context, tx db.Tx, tid string) ([]Transaction, err
 		var atMS int64
 		if err := rows.Scan(&t.TID, &t.MID, &t.Batch, &t.STAN, &t.Kind, &t.Masked, &t.Amount, &t.Total, &t.Refunded, &t.Moved, &t.Held,
 			&t.Currency, &t.State, &t.Code, &t.Why, &t.RRN, &t.AuthCode, &t.Original, &t.Reversal,
-			&t.Foreign, &t.Late, &t.Settled, &atMS); err != nil {
+			&t.Foreign, &t.Late, &t.Settled, &t.Network, &t.Rule, &t.StandIn, &atMS); err != nil {
 			return nil, fmt.Errorf("acquirer: list payments: %w", err)
 		}
 		t.At = time.UnixMilli(atMS)

@@ -90,6 +90,7 @@ func (d *Desk) undo(ctx context.Context, tx db.Tx, u *undoing) (r refusal, err e
 	case u.old.Amount != p.Amount:
 		return refusal{codeOtherAmount, "the original was of another amount"}, nil
 	}
+	p.Network, p.Rule = u.old.Network, u.old.Rule
 	p.RRN, p.AuthCode, p.Why = u.old.RRN, u.old.AuthCode, "the original was "+string(u.old.State)
 	switch u.old.State {
 	case Approved, Completed:
@@ -118,7 +119,7 @@ func (d *Desk) giveBack(ctx context.Context, tx db.Tx, u *undoing) (err error) {
 	}
 	what := fmt.Sprintf("reversal %s %06d/%06d reason %s", u.p.TID, u.p.Batch, u.p.STAN, u.p.Reason)
 	u.p.Posting, err = ledger.Contra(ctx, tx, u.old.Posting, what, u.v.now)
-	return err
+	return errors.Join(err, d.withdraw(ctx, tx, u.old, u.v.now))
 }
 
 // builtOn refuses the reversal of a payment that others rest on. No terminal that completed

@@ -86,6 +86,9 @@ func (d *Desk) take(ctx context.Context, tx db.Tx, j *job, amount int64) (err er
 
 // charge is a sale.
 func (d *Desk) charge(ctx context.Context, tx db.Tx, j *job) (refusal, error) {
+	if j.standIn {
+		return d.standFor(ctx, tx, j)
+	}
 	if _, r, err := d.ask(ctx, tx, j, issuer.Charge); err != nil || r.refused() {
 		return r, err
 	}

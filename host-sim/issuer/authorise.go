@@ -30,6 +30,8 @@ const (
 	Offline
 	// Voice tells of a payment that the issuer allowed by telephone: the card is known.
 	Voice
+	// StandIn is asked by the acquirer while the issuer cannot be: what the keys can tell.
+	StandIn
 )
 
 // Request asks about a card.
@@ -114,7 +116,8 @@ var checks = map[Question][]check{
 		(*session).checkOfflineLimit,
 		(*session).checkCurrency,
 	},
-	Voice: {(*session).checkCurrency},
+	Voice:   {(*session).checkCurrency},
+	StandIn: standInChecks,
 }
 
 // Authorise decides about r. An error is the host failing, and no decision. The
