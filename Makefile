@@ -9,7 +9,7 @@ GOARM64:= GOOS=linux GOARCH=arm64 CGO_ENABLED=0
 STRIP  := -trimpath -ldflags="-s -w" -tags nethttpomithttp2
 QEMU   := $(shell command -v qemu-arm-static 2>/dev/null)
 
-.PHONY: help demo test lint race cross arm bench simulate chaos mutants fuzz build clean
+.PHONY: help demo test lint race postgres cross arm bench load simulate chaos mutants fuzz build clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ build: ## the programs, into bin/
 	@mkdir -p $(BIN)
 	@$(GO) build -o $(BIN)/ ./cmd/...
 
-test: lint cross race arm ## everything that must hold
+test: lint cross race postgres arm ## everything that must hold
 
 lint: ## formatting, vet, staticcheck
 	@out=$$($(GO) tool gofumpt -l .); test -z "$$out" || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
@@ -36,6 +36,9 @@ cross: ## the terminals' architectures, without cgo
 race: ## every test, with the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
+postgres: ## the host's tests again, on PostgreSQL instead of SQLite; skipped where it is not installed, but not in CI
+	POSD_TEST_DB=postgres $(GO) test ./host-sim/...
+
 arm: ## emv, device and store on an emulated ARM, where qemu-user-static is installed
 ifeq ($(QEMU),)
 	@echo "qemu-arm-static is not installed (Debian: qemu-user-static): the ARM tests were skipped"
@@ -45,6 +48,9 @@ endif
 
 bench: build ## the figures of the README, one table; VM=script measures in an emulated terminal too
 	@$(BIN)/bench $(if $(VM),-vm $(VM))
+
+load: build ## the host under 1,000 terminals: raw TLS, listener, durable sales on SQLite and on PostgreSQL, idle connections
+	@$(BIN)/load
 
 simulate: ## SEEDS=n runs of terminal, host and network with faults at every step (default 1000), from FIRST=seed
 	$(GO) test ./cmd/internal/simulate -run '^TestSimulate$$' -v -timeout 60m -seeds=$(or $(SEEDS),1000) -first=$(or $(FIRST),1)

@@ -25,7 +25,7 @@ import (
 // [InDir] fills in the paths.
 type Config struct {
 	Listen      string           // host:port; port 0 takes a free one; empty: for reports and enrolment only
-	DB          string           // path of the database, made where missing
+	DB          string           // path of the database, made where missing, or postgres://…; see db.Open
 	HostKeyFile string           // master key of the security module, made where missing, mode 0600
 	CADir       string           // folder of the certificate authority, made where missing
 	Hosts       []string         // names and addresses in the host's certificate; default localhost, 127.0.0.1, ::1

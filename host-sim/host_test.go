@@ -369,6 +369,7 @@ func TestNoSecretsOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	r := boot(t, func(cfg *Config) {
 		in := testConfig(t, dir, io.Discard)
+		in.DB = filepath.Join(dir, "host.db") // a file, for it is files that are read
 		cfg.DB, cfg.HostKeyFile, cfg.CADir = in.DB, in.HostKeyFile, in.CADir
 	})
 	c := r.signedOn()

@@ -78,6 +78,7 @@ terminals (one folder of files for each new terminal).`,
 	}
 	o := &options{}
 	root.PersistentFlags().StringVar(&o.dir, "dir", "hostsim-data", "folder of everything that the host keeps")
+	root.PersistentFlags().StringVar(&o.db, "db", "", "database: postgres://user@server/name, which any number of hosts may share; default is a file in --dir")
 	root.PersistentFlags().StringVar(&o.logLevel, "log-level", "info", "what is logged to standard error: debug, info, warn, error")
 	root.AddCommand(newRun(o), newSeed(o), newCA(o), newTerminal(o), newInvite(o), newReport(o))
 	return root
@@ -86,6 +87,7 @@ terminals (one folder of files for each new terminal).`,
 // options are the flags that all commands share.
 type options struct {
 	dir      string
+	db       string
 	logLevel string
 }
 
@@ -99,6 +101,9 @@ func (o *options) config(stderr io.Writer) (hostsim.Config, error) {
 	cfg, err := hostsim.InDir(o.dir)
 	if err != nil {
 		return hostsim.Config{}, err
+	}
+	if o.db != "" {
+		cfg.DB = o.db
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	cfg.Now, cfg.Rand = time.Now, rand.Reader

@@ -61,7 +61,7 @@ func describe(p payment) string {
 // Differences returns the differences, oldest first; all, or only the open ones.
 func Differences(ctx context.Context, tx db.Tx, all bool) ([]Difference, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id, tid, batch, stan, kind, terminal, host, state, remark, worked_by, at_ms
-		FROM difference WHERE $1 OR state = 'open' ORDER BY id`, all)
+		FROM difference WHERE CAST($1 AS BIGINT) = 1 OR state = 'open' ORDER BY id`, all)
 	if err != nil {
 		return nil, fmt.Errorf("acquirer: list differences: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -80,6 +81,27 @@ func TestAPanicIsItsCallersOwn(t *testing.T) {
 			t.Errorf("panic %v, %d rows", got, count(t, d))
 		}
 		if err := d.Update(t.Context(), func(tx db.Tx) error { return insert(t.Context(), tx, 1) }); err != nil || count(t, d) != 1 {
+			t.Errorf("the next update: %v, %d rows", err, count(t, d))
+		}
+	})
+}
+
+// A fn that ends its goroutine commits nothing, and the writer goes on.
+func TestAnEndedGoroutineLeavesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			d.Update(context.Background(), func(tx db.Tx) error { //nolint:errcheck // it does not return
+				if err := insert(context.Background(), tx, 1); err != nil {
+					t.Error(err)
+				}
+				runtime.Goexit()
+				return nil
+			})
+		}()
+		<-ended
+		if err := d.Update(t.Context(), func(tx db.Tx) error { return insert(t.Context(), tx, 2) }); err != nil || count(t, d) != 1 {
 			t.Errorf("the next update: %v, %d rows", err, count(t, d))
 		}
 	})

@@ -73,8 +73,7 @@ func (d *DB) Update(ctx context.Context, fn func(Tx) error) error {
 		case <-w.done:
 			return w.result()
 		case d.queue.turn <- struct{}{}:
-			d.commit(d.queue.take())
-			<-d.queue.turn
+			d.lead()
 		case <-ctx.Done():
 			if d.queue.drop(w) {
 				return fmt.Errorf("db: update: %w", ctx.Err())
@@ -91,13 +90,24 @@ func (w *work) result() error {
 	return w.err
 }
 
-// commit does the work of a batch and tells each who waits.
+// lead commits what waits and gives the turn back, also where a fn ends the goroutine.
+func (d *DB) lead() {
+	defer func() { <-d.queue.turn }()
+	d.commit(d.queue.take())
+}
+
+// commit does the work of a batch and tells each who waits. A fn that ends the goroutine
+// (runtime.Goexit, as FailNow of a test does) leaves nothing committed, and all are told.
 func (d *DB) commit(batch []*work) {
 	batch = slices.DeleteFunc(batch, (*work).over)
 	if len(batch) == 0 {
 		return
 	}
+	whole := false
 	defer func() {
+		if !whole {
+			fail(batch, errLost)
+		}
 		for _, w := range batch {
 			close(w.done)
 		}
@@ -105,13 +115,20 @@ func (d *DB) commit(batch []*work) {
 	tx, err := d.engine.begin(batch[0].ctx)
 	if err != nil {
 		fail(batch, fmt.Errorf("db: begin: %w", err))
+		whole = true
 		return
 	}
+	defer func() {
+		if !whole {
+			tx.rollback() //nolint:errcheck // as in alone
+		}
+	}()
 	if len(batch) == 1 {
 		alone(tx, batch[0])
-		return
+	} else {
+		together(tx, batch)
 	}
-	together(tx, batch)
+	whole = true
 }
 
 // over ends the work of a caller who is gone.

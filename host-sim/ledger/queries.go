@@ -180,7 +180,7 @@ func addHeld(ctx context.Context, tx db.Tx, account, delta int64) error {
 }
 
 func overdue(ctx context.Context, tx db.Tx, account int64, at time.Time) ([]int64, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM hold WHERE state = 'open' AND expires_ms <= $1 AND ($2 = 0 OR account_id = $2)
+	rows, err := tx.QueryContext(ctx, `SELECT id FROM hold WHERE state = 'open' AND expires_ms <= $1 AND (CAST($2 AS BIGINT) = 0 OR account_id = $2)
 		ORDER BY id`, at.UnixMilli(), account)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: overdue holds: %w", err)

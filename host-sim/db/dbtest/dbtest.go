@@ -41,6 +41,13 @@ func OpenVolatile(t testing.TB) *db.DB {
 	return opened(t, name, how)
 }
 
+// SQLite opens a SQLite database, not flushed, whatever the environment says: for tests that
+// speak its dialect.
+func SQLite(t testing.TB) *db.DB {
+	t.Helper()
+	return opened(t, filepath.Join(t.TempDir(), "host.db"), db.OpenVolatile)
+}
+
 // Each runs fn as two tests, "sqlite" and "postgres", each with a fresh database.
 func Each(t *testing.T, fn func(t *testing.T, d *db.DB)) {
 	t.Helper()
@@ -97,8 +104,7 @@ func URL(t testing.TB) string {
 	return s.URL(schema)
 }
 
-// server is the one of this process. fsync is off: a test process does not survive a power
-// cut either, and durability is what host-sim/db/postgres and make failover look at.
+// server is the one of this process, with fsync on: its figures count.
 var server = sync.OnceValues(func() (*postgres.Server, error) {
-	return postgres.StartTemporary(context.Background(), "fsync=off", "max_connections=200", "shared_buffers=32MB")
+	return postgres.StartTemporary(context.Background(), "max_connections=200", "shared_buffers=32MB")
 })
