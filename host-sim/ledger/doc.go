@@ -5,7 +5,8 @@
 //   - an [Account] has a balance, the sum of its entries: above zero is what the host
 //     owes its holder;
 //   - a posting is two or more entries, written together, whose amounts add up to
-//     zero; postings and entries are never changed or deleted;
+//     zero; postings and entries are never changed or deleted. It is stored as transfers
+//     from one account to another, so the database has no way to write an unbalanced one;
 //   - a contra posting has the entries of another with the signs turned, and points
 //     back to it; a posting has one at most. A [Hold] is a memo beside the balance.
 //

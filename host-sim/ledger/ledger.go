@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"posd/emv"
@@ -130,15 +131,44 @@ func write(ctx context.Context, tx db.Tx, what string, contraOf int64, at time.T
 		return 0, fmt.Errorf("ledger: post %q: %w", what, err)
 	}
 	for i, l := range lines {
-		if err := addEntry(ctx, tx, id, i, l); err != nil {
+		if err := addLine(ctx, tx, l); err != nil {
 			return 0, fmt.Errorf("ledger: post %q, line %d: %w", what, i+1, err)
+		}
+	}
+	for i, m := range moves(lines) {
+		if err := insertTransfer(ctx, tx, id, i, m); err != nil {
+			return 0, fmt.Errorf("ledger: post %q, transfer %d: %w", what, i+1, err)
 		}
 	}
 	return id, nil
 }
 
-// addEntry stores one entry and moves the balance, which must stay inside int64.
-func addEntry(ctx context.Context, tx db.Tx, posting int64, line int, l Line) error {
+// move is one transfer: what a posting is stored as. It cannot be out of balance.
+type move struct{ from, to, amount int64 }
+
+// moves matches the takings of a posting with its givings, in the order of its lines.
+func moves(lines []Line) []move {
+	left := slices.Clone(lines)
+	out := make([]move, 0, len(lines))
+	for t, g := 0, 0; ; {
+		for t < len(left) && left[t].Amount >= 0 {
+			t++
+		}
+		for g < len(left) && left[g].Amount <= 0 {
+			g++
+		}
+		if t == len(left) || g == len(left) {
+			return out
+		}
+		n := min(-left[t].Amount, left[g].Amount)
+		out = append(out, move{left[t].Account, left[g].Account, n})
+		left[t].Amount += n
+		left[g].Amount -= n
+	}
+}
+
+// addLine moves the balance of one line's account, which must stay inside int64.
+func addLine(ctx context.Context, tx db.Tx, l Line) error {
 	a, err := ByID(ctx, tx, l.Account)
 	if err != nil {
 		return err
@@ -146,7 +176,7 @@ func addEntry(ctx context.Context, tx db.Tx, posting int64, line int, l Line) er
 	if (l.Amount > 0 && a.Balance > math.MaxInt64-l.Amount) || (l.Amount < 0 && a.Balance < math.MinInt64-l.Amount) {
 		return fmt.Errorf("balance of account %q would overflow", a.Name)
 	}
-	return insertEntry(ctx, tx, posting, line, l)
+	return addBalance(ctx, tx, l)
 }
 
 // Contra takes a posting back: the same entries with the signs turned, in a posting

@@ -134,8 +134,8 @@ func TestPostingIsRefused(t *testing.T) {
 func TestTrialBalanceSeesTampering(t *testing.T) {
 	rows := []struct{ name, statement string }{
 		{"a balance changed by hand", `UPDATE account SET balance = balance + 1 WHERE name = 'card'`},
-		{"an entry changed by hand", `UPDATE entry SET amount = amount + 1 WHERE posting_id = 1 AND line = 0`},
-		{"an entry deleted", `DELETE FROM entry WHERE posting_id = 1 AND line = 1`},
+		{"an entry changed by hand", `UPDATE transfer SET amount = amount + 1 WHERE posting_id = 1`},
+		{"an entry deleted", `DELETE FROM transfer WHERE posting_id = 1`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

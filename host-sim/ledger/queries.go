@@ -77,13 +77,14 @@ func insertPosting(ctx context.Context, tx db.Tx, id int64, what string, contraO
 	return err
 }
 
-func insertEntry(ctx context.Context, tx db.Tx, posting int64, line int, l Line) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO entry (posting_id, line, account_id, amount) VALUES ($1, $2, $3, $4)`,
-		posting, line, l.Account, l.Amount)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE account SET balance = balance + $1 WHERE id = $2`, l.Amount, l.Account)
+func insertTransfer(ctx context.Context, tx db.Tx, posting int64, line int, m move) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO transfer (posting_id, line, from_account, to_account, amount) VALUES ($1, $2, $3, $4, $5)`,
+		posting, line, m.from, m.to, m.amount)
+	return err
+}
+
+func addBalance(ctx context.Context, tx db.Tx, l Line) error {
+	_, err := tx.ExecContext(ctx, `UPDATE account SET balance = balance + $1 WHERE id = $2`, l.Amount, l.Account)
 	return err
 }
 
@@ -94,7 +95,7 @@ func entries(ctx context.Context, tx db.Tx, posting int64) ([]Line, error) {
 	}
 	defer rows.Close()
 	var lines []Line
-	for rows.Next() && len(lines) < maxLines {
+	for rows.Next() && len(lines) < 2*maxLines {
 		var l Line
 		if err := rows.Scan(&l.Account, &l.Amount); err != nil {
 			return nil, fmt.Errorf("ledger: entries of posting %d: %w", posting, err)
