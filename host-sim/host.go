@@ -219,6 +219,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	h.cfg.Log.Info("listening", "address", h.Addr().String())
 	defer h.cfg.Log.Info("stopped")
+	defer h.startLinks(ctx)()
 	return h.listener.Serve(ctx, h.ln)
 }
 

@@ -60,12 +60,23 @@ func report(ctx context.Context, h *hostsim.Host, tid string, out io.Writer) err
 
 func payments(ctx context.Context, h *hostsim.Host, tid string, w io.Writer) error {
 	rows, err := h.Transactions(ctx, tid)
-	fmt.Fprintln(w, "TERMINAL\tBATCH/STAN\tTIME\tKIND\tCARD\tAMOUNT\tSTATE\tCODE\tREFERENCE\tREVERSAL\tWHY")
+	fmt.Fprintln(w, "TERMINAL\tBATCH/STAN\tTIME\tKIND\tCARD\tAMOUNT\tSTATE\tCODE\tREFERENCE\tREVERSAL\tROUTE\tWHY")
 	for _, t := range rows {
-		fmt.Fprintf(w, "%s\t%06d/%06d\t%s\t%s\t%s\t%v\t%s\t%s\t%s\t%s\t%s\n", t.TID, t.Batch, t.STAN, t.At.Format("01-02 15:04:05"),
-			t.Kind, t.Masked, emv.Amount{Minor: t.Amount, Currency: emv.Currency(t.Currency)}, t.State, t.Code, t.RRN, t.Reversal, t.Why)
+		fmt.Fprintf(w, "%s\t%06d/%06d\t%s\t%s\t%s\t%v\t%s\t%s\t%s\t%s\t%s\t%s\n", t.TID, t.Batch, t.STAN, t.At.Format("01-02 15:04:05"),
+			t.Kind, t.Masked, emv.Amount{Minor: t.Amount, Currency: emv.Currency(t.Currency)}, t.State, t.Code, t.RRN, t.Reversal, routed(t), t.Why)
 	}
 	return err
+}
+
+// routed says by which rule a payment went where.
+func routed(t hostsim.Transaction) string {
+	switch {
+	case t.Network == "":
+		return "-"
+	case t.StandIn:
+		return fmt.Sprintf("rule %d: %s, stand-in", t.Rule, t.Network)
+	}
+	return fmt.Sprintf("rule %d: %s", t.Rule, t.Network)
 }
 
 func cards(ctx context.Context, h *hostsim.Host, w io.Writer) error {

@@ -77,6 +77,20 @@ func Networks(ctx context.Context, tx db.Tx) ([]Network, error) {
 	return out, nil
 }
 
+// States returns the state of each network by id.
+func States(ctx context.Context, tx db.Tx) (map[string]State, error) {
+	type row struct {
+		id    string
+		state State
+	}
+	rows, err := list(ctx, tx, "states of networks", func(r *sql.Rows, x *row) error { return r.Scan(&x.id, &x.state) }, `SELECT id, state FROM network`)
+	out := make(map[string]State, len(rows))
+	for _, x := range rows {
+		out[x.id] = x.state
+	}
+	return out, err
+}
+
 // StateOf returns a network's state, or [ErrNoNetwork].
 func StateOf(ctx context.Context, tx db.Tx, id string) (s State, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT state FROM network WHERE id = $1`, id).Scan(&s)
