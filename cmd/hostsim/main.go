@@ -80,7 +80,7 @@ terminals (one folder of files for each new terminal).`,
 	root.PersistentFlags().StringVar(&o.dir, "dir", "hostsim-data", "folder of everything that the host keeps")
 	root.PersistentFlags().StringVar(&o.db, "db", "", "database: postgres://user@server/name, which any number of hosts may share; default is a file in --dir")
 	root.PersistentFlags().StringVar(&o.logLevel, "log-level", "info", "what is logged to standard error: debug, info, warn, error")
-	root.AddCommand(newRun(o), newSeed(o), newCA(o), newTerminal(o), newInvite(o), newReport(o), newRoute(o))
+	root.AddCommand(newRun(o), newSeed(o), newCA(o), newTerminal(o), newInvite(o), newReport(o), newSettle(o), newLedger(o), newRoute(o))
 	return root
 }
 
