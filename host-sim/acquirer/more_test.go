@@ -349,7 +349,7 @@ func TestEveryKindAtRandom(t *testing.T) {
 // that spoils what the host writes, and is found within a few walks.
 func TestEveryKindAtRandomSeesPlantedBugs(t *testing.T) {
 	bugs := map[string]string{
-		"a balance that a posting forgets":   `CREATE TRIGGER bug AFTER INSERT ON entry WHEN NEW.amount < -1000 BEGIN UPDATE account SET balance = balance + 1 WHERE id = NEW.account_id; END`,
+		"a balance that a posting forgets":   `CREATE TRIGGER bug AFTER INSERT ON transfer WHEN NEW.amount > 1000 BEGIN UPDATE account SET balance = balance + 1 WHERE id = NEW.from_account; END`,
 		"a refund that is not noted":         `CREATE TRIGGER bug AFTER UPDATE OF refunded ON payment WHEN NEW.refunded > 0 BEGIN UPDATE payment SET refunded = 0 WHERE rrn = NEW.rrn; END`,
 		"a hold that stays after its void":   `CREATE TRIGGER bug AFTER UPDATE OF state ON hold WHEN NEW.state = 'released' BEGIN UPDATE account SET held = held + NEW.amount WHERE id = NEW.account_id; END`,
 		"a void that does not mark its sale": `CREATE TRIGGER bug AFTER INSERT ON payment WHEN NEW.kind = 'void' AND NEW.state = 'approved' BEGIN UPDATE payment SET state = 'declined' WHERE rrn = NEW.original; END`,
