@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"posd/host-sim/db/postgres"
 )
 
 // options are the flags.
@@ -64,7 +66,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err := onSQLite(ctx, o, shop, out, table); err != nil {
 		return err
 	}
-	return nil
+	return onPostgreSQL(ctx, o, dir, table)
 }
 
 // onSQLite measures one host with its embedded database: as fast as it goes, at a steady
@@ -99,4 +101,34 @@ func onSQLite(ctx context.Context, o options, s *shop, out io.Writer, table func
 	fmt.Fprintf(out, "%-46s %d KiB  bar %d\n", fmt.Sprintf("host with %d idle connections", o.idle), kib, 512<<10)
 	fmt.Fprintf(out, "%-46s %v  bar 30s\n", "kill -9, restart, all of them back and echoed", took.Round(time.Millisecond))
 	return nil
+}
+
+// onPostgreSQL measures one host, and two hosts, on one PostgreSQL.
+func onPostgreSQL(ctx context.Context, o options, dir string, table func(string, figures, string)) error {
+	server, err := postgres.StartTemporary(ctx, "shared_buffers=256MB", "max_connections=100")
+	if err != nil {
+		return err
+	}
+	defer server.Stop() //nolint:errcheck // the folder goes with it
+	s, err := openShop(ctx, filepath.Join(dir, "postgres"), server.URL(""), o.terminals)
+	if err != nil {
+		return err
+	}
+	var addresses []string
+	var sold int64
+	for n := range 2 {
+		h, err := s.start(ctx, o.hostsim, n)
+		if err != nil {
+			return err
+		}
+		defer h.stop()
+		addresses = append(addresses, h.address)
+		f, err := s.sales(ctx, o, 0, addresses...)
+		if err != nil {
+			return err
+		}
+		sold += f.count
+		table(fmt.Sprintf("full durable sales, PostgreSQL, hosts: %d", n+1), f, "bar 5000 a second")
+	}
+	return s.check(ctx, sold)
 }

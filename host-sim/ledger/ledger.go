@@ -229,3 +229,12 @@ func TrialBalance(ctx context.Context, tx db.Tx) (Trial, error) {
 	}
 	return t, nil
 }
+
+// Named returns the account of that name, which is opened with nothing where missing.
+func Named(ctx context.Context, tx db.Tx, name string, c emv.Currency, at time.Time) (Account, error) {
+	a, err := ByName(ctx, tx, name)
+	if errors.Is(err, ErrNoAccount) {
+		return Open(ctx, tx, Account{Name: name, Currency: c}, at)
+	}
+	return a, err
+}
