@@ -1,8 +1,10 @@
-// Package db opens the host's database and runs its migrations.
+// Package db opens the host's database, a SQLite file or a PostgreSQL server's, and runs its
+// migrations.
 //
 // Three words to know:
 //
-//   - an Update is one transaction of the single writer, on disk when it returns;
+//   - an Update is work for the single writer, on disk when it returns: what waits shares
+//     a commit, each with a savepoint of its own;
 //   - a View is one read-only transaction, which sees what was committed before it;
 //   - a migration is a file of package db's folder schema, applied once, in order.
 //
@@ -13,6 +15,7 @@
 // but schema_version.
 //
 // SQLite runs in WAL mode with synchronous FULL: a commit that returned survives the
-// loss of power. [OpenVolatile] gives that up for speed. An error from a commit means
+// loss of power. [OpenVolatile] gives that up for speed. On PostgreSQL any number of hosts
+// may share a database: a lock makes the write transactions of all follow one another. An error from a commit means
 // "unknown": callers ask again by key.
 package db
